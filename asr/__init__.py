@@ -1,0 +1,1 @@
+"""Speech recognition with bidirectional LSTMs and CTC."""

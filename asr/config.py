@@ -1,0 +1,126 @@
+"""YAML files and `--set` overrides into validated, frozen configuration models.
+
+Component defaults < the YAML file < `--set section.key=value`. This module knows no component:
+each keeps its own `Config` model beside its code.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from asr.errors import ConfigError
+
+__all__ = ["Config", "build", "load", "read_yaml"]
+
+
+class Config(BaseModel):
+    """Base of every configuration section: frozen, and no key that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: No such file, not YAML, or not a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror or error}", "see configs/ for examples"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: a {type(content).__name__}; a configuration is a mapping")
+    return content
+
+
+def load(model: type[ConfigT], path: Path, overrides: list[str] | None = None) -> ConfigT:
+    """Read a YAML file, apply `key.path=value` overrides, validate.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key or a value does not fit.
+    """
+    values = read_yaml(path)
+    for override in overrides or []:
+        _apply(values, override)
+    return build(model, values, str(path))
+
+
+def build(model: type[ConfigT], values: dict[str, Any], where: str) -> ConfigT:
+    """Validate plain values; `where` names their origin in error messages.
+
+    Raises:
+        ConfigError: An unknown key (with the nearest known one), or a value that does not fit.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"{where}: unknown key {key!r}", _nearest(model, first["loc"])
+            ) from None
+        found = "" if first["type"] == "missing" else f" (found {first['input']!r})"
+        raise ConfigError(f"{where}: {key}: {first['msg']}{found}") from None
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override!r}", "write it as --set section.key=value")
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {override!r}: {section!r} is a value, not a section")
+    try:
+        values[last] = _parse_value(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: not a YAML value") from error
+
+
+def _parse_value(text: str) -> Any:
+    # YAML 1.1 reads 3e-4 as a string; a person means a number.
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _nearest(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """A hint that names the closest known spelling of the last part of `loc`."""
+    known = _keys(model)
+    path = ".".join(str(part) for part in loc)
+    close = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    parent = ".".join(str(part) for part in loc[:-1])
+    there = [k for k in known if k.rpartition(".")[0] == parent]
+    return "known keys: " + ", ".join(there)
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name, info in model.model_fields.items():
+        keys.append(prefix + name)
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            keys += _keys(info.annotation, f"{prefix}{name}.")
+    return keys

@@ -1,0 +1,126 @@
+"""The values that flow from a recording to a scored transcript. All are frozen.
+
+A *frame* is one row of features (10 ms); a *step* is one row of emissions (after subsampling).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+__all__ = [
+    "Audio",
+    "Emissions",
+    "Hypothesis",
+    "Segment",
+    "Transcript",
+    "Utterance",
+    "Word",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """A mono recording.
+
+    Attributes:
+        samples: float32 (num_samples,), nominally in [-1, 1].
+        sample_rate: Hz.
+    """
+
+    samples: npt.NDArray[np.float32]
+    sample_rate: int
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True, eq=False)
+class Emissions:
+    """What the network says about one stretch of audio.
+
+    Attributes:
+        log_probs: float32 (steps, vocab) on the CPU, natural logs; every row sums to 1 in
+            probability. Column 0 is the blank.
+        seconds_per_step: Time between two rows.
+    """
+
+    log_probs: torch.Tensor
+    seconds_per_step: float
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One decoded path, blanks and repeats already collapsed.
+
+    Attributes:
+        tokens: Token ids, word separators included.
+        steps: The step at which each token first appears; same length as `tokens`.
+        score: Natural log; the decoder says what it adds up.
+    """
+
+    tokens: tuple[int, ...]
+    steps: tuple[int, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """A recognised word with its place in the recording (seconds) and a confidence in [0, 1]."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech between two pauses; times in seconds from the recording's start."""
+
+    text: str
+    start: float
+    end: float
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """All that was recognised in one recording; `duration` in seconds."""
+
+    text: str
+    segments: tuple[Segment, ...]
+    duration: float
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """Every word of every segment, in order."""
+        return tuple(word for segment in self.segments for word in segment.words)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One manifest entry.
+
+    Attributes:
+        id: Unique within its manifest.
+        audio: The recording's path.
+        text: The reference, as written in the manifest.
+        duration: Seconds, or None where the manifest does not say.
+        speaker: Empty where unknown.
+        extra: Every other manifest field, unchanged.
+    """
+
+    id: str
+    audio: Path
+    text: str
+    duration: float | None = None
+    speaker: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
