@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -75,8 +75,11 @@ def build(model: type[ConfigT], values: dict[str, Any], where: str) -> ConfigT:
             raise ConfigError(
                 f"{where}: unknown key {key!r}", _nearest(model, first["loc"])
             ) from None
-        found = "" if first["type"] == "missing" else f" (found {first['input']!r})"
-        raise ConfigError(f"{where}: {key}: {first['msg']}{found}") from None
+        place = f"{where}: {key}" if key else where
+        # A whole section, where keys contradict each other or one is missing, is not worth showing.
+        found = "" if isinstance(first["input"], dict) else f" (found {first['input']!r})"
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{place}: {message}{found}") from None
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -85,7 +88,9 @@ def _apply(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override!r}", "write it as --set section.key=value")
     *sections, last = key.split(".")
     for section in sections:
-        values = values.setdefault(section, {})
+        if values.get(section) is None:  # absent, or all its lines are commented out
+            values[section] = {}
+        values = values[section]
         if not isinstance(values, dict):
             raise ConfigError(f"--set {override!r}: {section!r} is a value, not a section")
     try:
@@ -107,20 +112,22 @@ def _parse_value(text: str) -> Any:
 
 def _nearest(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     """A hint that names the closest known spelling of the last part of `loc`."""
+    parent, _, last = ".".join(part for part in loc if isinstance(part, str)).rpartition(".")
     known = _keys(model)
-    path = ".".join(str(part) for part in loc)
-    close = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    parent = ".".join(str(part) for part in loc[:-1])
-    there = [k for k in known if k.rpartition(".")[0] == parent]
-    return "known keys: " + ", ".join(there)
+    siblings = {k.rpartition(".")[2]: k for k in known if k.rpartition(".")[0] == parent}
+    if close := difflib.get_close_matches(last, siblings, n=1):
+        return f"did you mean {siblings[close[0]]!r}?"
+    if elsewhere := [k for k in known if k.rpartition(".")[2] == last]:
+        return f"did you mean {elsewhere[0]!r}?"
+    return "known keys: " + ", ".join(siblings.values())
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     keys = []
     for name, info in model.model_fields.items():
         keys.append(prefix + name)
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            keys += _keys(info.annotation, f"{prefix}{name}.")
+        # The arguments of `Section | None` and `list[Section]` are sections, too.
+        for section in (info.annotation, *get_args(info.annotation)):
+            if isinstance(section, type) and issubclass(section, BaseModel):
+                keys += _keys(section, f"{prefix}{name}.")
     return keys

@@ -1,6 +1,6 @@
 """Text normalisation: what the model is trained to write, and what scoring compares.
 
-`normalise_target` makes training text (letters a-z, apostrophes inside words, single spaces).
+`normalise_target` makes training text (letters, apostrophes inside words, single spaces).
 The scoring normalisers are in `NORMALISERS`; each is applied to reference and hypothesis alike.
 """
 
@@ -21,26 +21,32 @@ _TITLE_PATTERN = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, _TITLES)) + 
 
 def _fold(text: str) -> str:
     """Lower-case, accents taken off, typographic apostrophes made plain."""
-    decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
+    # Apostrophes second: some only appear on decomposition (U+0149 holds U+02BC).
+    decomposed = unicodedata.normalize("NFKD", text).translate(_APOSTROPHES)
     return "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
 
 
+def _words(text: str) -> str:
+    """Letters, digits and inner apostrophes in single-spaced words."""
+    words = re.sub(r"[^\w']|_", " ", text).split()
+    return " ".join(stripped for word in words if (stripped := word.strip("'")))
+
+
 def normalise_target(text: str) -> str:
-    """Lower-case words of a-z and inner apostrophes, separated by single spaces.
+    """Lower-case words of letters and inner apostrophes, separated by single spaces.
 
     Accents are taken off, hyphens and other punctuation become spaces, and the usual English
     titles are written out. Digits are left alone: how a number is read aloud is not known from
-    its spelling, so a text with digits fails later, by name, rather than being guessed at.
+    its spelling, so a text with digits fails later, by name, rather than being guessed at. The
+    same goes for letters beyond a-z: they stay, for the tokenizer to accept or to refuse.
     """
     text = _TITLE_PATTERN.sub(lambda match: _TITLES[match.group().lower()] + " ", _fold(text))
-    words = re.sub(r"[^a-z0-9']+", " ", text).split()
-    return " ".join(stripped for word in words if (stripped := word.strip("'")))
+    return _words(text)
 
 
 def normalise_basic(text: str) -> str:
     """Lower-case text without accents and punctuation; letters of any script and digits stay."""
-    words = re.sub(r"[^\w']+", " ", _fold(text)).replace("_", " ").split()
-    return " ".join(stripped for word in words if (stripped := word.strip("'")))
+    return _words(_fold(text))
 
 
 def _normalise_none(text: str) -> str:

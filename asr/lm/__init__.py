@@ -1,0 +1,12 @@
+"""N-gram language models: estimating, pruning, writing and reading them.
+
+The path of a text: `corpus` (words to numbers), `counts` (n-grams), `kneser_ney` (probabilities),
+`pruning`, then `arpa` or `binary`; `build` goes along it, `scoring` reads what it wrote.
+"""
+
+from __future__ import annotations
+
+from asr.lm.build import LmConfig, LmReport, build_lm
+from asr.lm.scoring import NgramModel, perplexity, read_words
+
+__all__ = ["LmConfig", "LmReport", "NgramModel", "build_lm", "perplexity", "read_words"]

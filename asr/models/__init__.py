@@ -1,0 +1,15 @@
+"""Acoustic models by name. Each takes (features, lengths) to (log-probabilities, lengths)."""
+
+from __future__ import annotations
+
+from asr.models.bilstm import BiLSTM, BiLSTMConfig
+
+__all__ = ["MODELS", "BiLSTM", "BiLSTMConfig", "build_model"]
+
+MODELS = {"bilstm": BiLSTM}
+"""The class of each `model.name`; its configuration is a Config with that name as a literal."""
+
+
+def build_model(config: BiLSTMConfig, n_mels: int, vocab_size: int) -> BiLSTM:
+    """A freshly initialised model (torch's global generator)."""
+    return MODELS[config.name](config, n_mels, vocab_size)

@@ -1,0 +1,129 @@
+"""Training-time transforms: waveforms in, waveforms out, and SpecAugment on features.
+
+Every function draws from the generator it is given and from nothing else, so that an utterance's
+variant is a function of (seed, epoch, utterance) and a resumed run sees what an uninterrupted
+one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import scipy.signal
+import soxr
+import torch
+from pydantic import Field
+
+from asr.config import Config
+
+__all__ = ["AugmentConfig", "WaveformAugmenter", "add_noise", "reverberate", "spec_augment"]
+
+Samples = npt.NDArray[np.float32]
+
+
+class AugmentConfig(Config):
+    """What is done to a training utterance, and how often (probabilities in [0, 1])."""
+
+    speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
+    """Ko et al. (2015); tempo and pitch change together."""
+    gain_db: tuple[float, float] = (-15.0, 6.0)
+    noise_probability: float = Field(0.3, ge=0, le=1)
+    snr_db: tuple[float, float] = (5.0, 30.0)
+    reverb_probability: float = Field(0.2, ge=0, le=1)
+    rt60_s: tuple[float, float] = (0.1, 0.6)
+    narrowband_probability: float = Field(0.1, ge=0, le=1)
+    """Band-limit to 4 kHz, as a telephone does."""
+    frequency_masks: int = Field(2, ge=0)
+    frequency_width: int = Field(20, ge=0)
+    time_masks_per_s: float = Field(0.4, ge=0)
+    """SpecAugment's count, grown with length as in Park et al. (2020)."""
+    time_width: int = Field(25, ge=0)
+
+
+class WaveformAugmenter:
+    """Speed, room, noise, band and level, in the order in which the world applies them."""
+
+    def __init__(self, config: AugmentConfig, sample_rate: int, noises: Sequence[Samples]) -> None:
+        self.config = config
+        self.sample_rate = sample_rate
+        self.noises = noises
+
+    def __call__(self, samples: Samples, rng: np.random.Generator) -> tuple[Samples, float]:
+        """A variant of `samples`, and the speed at which it now runs (1.1 is shorter)."""
+        config = self.config
+        speed = float(rng.choice(config.speeds))
+        if speed != 1.0:
+            samples = soxr.resample(samples, self.sample_rate * speed, self.sample_rate, "MQ")
+        if rng.random() < config.reverb_probability:
+            samples = reverberate(samples, self.sample_rate, rng.uniform(*config.rt60_s), rng)
+        if self.noises and rng.random() < config.noise_probability:
+            noise = self.noises[rng.integers(len(self.noises))]
+            samples = add_noise(samples, noise, rng.uniform(*config.snr_db), rng)
+        if rng.random() < config.narrowband_probability:
+            samples = _narrowband(samples, self.sample_rate)
+        gain = 10 ** (rng.uniform(*config.gain_db) / 20)
+        return np.clip(samples * np.float32(gain), -1, 1), speed
+
+
+def add_noise(samples: Samples, noise: Samples, snr_db: float, rng: np.random.Generator) -> Samples:
+    """Add a random stretch of noise, looped where it is shorter, at a signal-to-noise ratio."""
+    start = int(rng.integers(len(noise)))
+    stretch = np.take(noise, np.arange(start, start + len(samples)), mode="wrap")
+    noise_power = float(np.mean(stretch**2))
+    if noise_power == 0:
+        return samples
+    ratio = float(np.mean(samples**2)) / noise_power / 10 ** (snr_db / 10)
+    return (samples + stretch * np.float32(np.sqrt(ratio))).astype(np.float32)
+
+
+def reverberate(
+    samples: Samples, sample_rate: int, rt60_s: float, rng: np.random.Generator
+) -> Samples:
+    """Convolve with a room response: a direct path and a diffuse, exponentially decaying tail.
+
+    Polack's statistical model (1988); the tail falls by 60 dB in `rt60_s`. Length and level of
+    the direct path are kept, so transcripts keep their times.
+    """
+    time = np.arange(int(rt60_s * sample_rate)) / sample_rate
+    tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / rt60_s)
+    tail[: int(0.002 * sample_rate)] = 0.0
+    direct_to_reverberant = 10 ** (rng.uniform(0, 12) / 20)
+    tail /= np.sqrt(np.sum(tail**2)) * direct_to_reverberant
+    tail[0] = 1.0
+    wet = scipy.signal.fftconvolve(samples, tail.astype(np.float32))
+    return wet[: len(samples)].astype(np.float32)
+
+
+def _narrowband(samples: Samples, sample_rate: int) -> Samples:
+    narrow = soxr.resample(samples, sample_rate, 8000, "MQ")
+    wide = soxr.resample(narrow, 8000, sample_rate, "MQ")[: len(samples)]
+    return np.pad(wide, (0, len(samples) - len(wide)))
+
+
+def spec_augment(
+    features: torch.Tensor, config: AugmentConfig, rng: np.random.Generator, frames_per_s: float
+) -> torch.Tensor:
+    """Mask bands and stretches with zero, the mean of normalised features (Park et al. 2019).
+
+    Args:
+        features: Normalised, (frames, n_mels); not changed.
+        config: Counts and widths.
+        rng: Where the masks come from.
+        frames_per_s: Turns the length into a number of time masks.
+
+    Returns:
+        A masked copy.
+    """
+    features = features.clone()
+    frames, n_mels = features.shape
+    for _ in range(config.frequency_masks):
+        width = int(rng.integers(min(config.frequency_width, n_mels) + 1))
+        start = int(rng.integers(n_mels - width + 1))
+        features[:, start : start + width] = 0
+    for _ in range(round(config.time_masks_per_s * frames / frames_per_s)):
+        width = int(rng.integers(min(config.time_width, frames // 2) + 1))
+        start = int(rng.integers(frames - width + 1))
+        features[start : start + width] = 0
+    return features

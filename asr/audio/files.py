@@ -1,0 +1,256 @@
+"""Read any recording, whole or in blocks, as mono float32 at one sample rate; find recordings."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soxr
+
+from asr.audio.decoder import KINDS, Chunk, Input, Report, Samples, decode, header_duration
+from asr.errors import AudioError
+from asr.types import Audio
+
+__all__ = ["AUDIO_SUFFIXES", "find_audio", "probe_duration", "read_audio", "read_blocks"]
+
+# fmt: off
+AUDIO_SUFFIXES = frozenset({
+    ".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac",
+    ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mpeg", ".mpg", ".oga",
+    ".ogg", ".opus", ".rf64", ".sph", ".spx", ".w64", ".wav", ".webm", ".wma", ".wmv", ".wv",
+})
+# fmt: on
+"""What `find_audio` takes from a folder. A file that is named itself needs no suffix."""
+
+_RATES_HZ = (1_000, 1_000_000)
+_MERGED_SAMPLES = 1 << 14
+_LOUDEST = 2.0**32  # above int32 scale: a damaged float file, not sound
+
+_log = logging.getLogger(__name__)
+
+
+def read_blocks(
+    source: str | Path | BinaryIO,
+    sample_rate: int = 16000,
+    block_s: float = 10.0,
+    warn: Callable[[str], None] | None = None,
+) -> Iterator[Samples]:
+    """Decode a recording block by block; memory does not grow with its length.
+
+    Channels are averaged; soxr (HQ) resamples. The blocks joined have round(n * target / source)
+    samples and do not depend on `block_s`. What can be decoded of a damaged file is yielded;
+    missing stretches that time stamps reveal become silence, so that times stay true.
+
+    Args:
+        source: A path, "-" for standard input, or a binary file; it need not be seekable.
+        sample_rate: Hz of the result.
+        block_s: Seconds in every block but the last.
+        warn: Called after the last block with one line for each flaw; logged by default.
+
+    Yields:
+        float32 (num_samples,).
+
+    Raises:
+        AudioError: On iteration, if there is nothing to decode.
+    """
+    report = Report(_name(source))
+    with _opened(source, report.name) as data:
+        chunks = _merged(_cleaned(decode(data, report), report))
+        yield from _blocks(
+            _resampled(chunks, sample_rate, report.name), max(1, round(block_s * sample_rate))
+        )
+    report.raise_if_nothing()
+    for line in report.flaws():
+        (warn or _log.warning)(line)
+
+
+def read_audio(
+    source: str | Path | BinaryIO,
+    sample_rate: int = 16000,
+    warn: Callable[[str], None] | None = None,
+) -> Audio:
+    """Decode a whole recording; see `read_blocks`.
+
+    Raises:
+        AudioError: If there is nothing to decode.
+    """
+    blocks = list(read_blocks(source, sample_rate, warn=warn))
+    return Audio(np.concatenate(blocks) if blocks else np.zeros(0, np.float32), sample_rate)
+
+
+def probe_duration(source: Path) -> float | None:
+    """Seconds, from the header; an estimate where the format has none (aac, some mp3).
+
+    None if unknown, and for what cannot be read at all: reading it tells why. A pipe is not
+    touched.
+    """
+    try:
+        if not source.is_file():
+            return None
+        with _opened(source, str(source)) as data:
+            return header_duration(data, str(source))
+    except (AudioError, OSError):
+        return None
+
+
+def find_audio(paths: Iterable[str | Path]) -> Iterator[Path | AudioError]:
+    """Expand folders to the recordings in them, sorted; files are passed on as they are.
+
+    Taken from a folder and those below it are names that end in one of `AUDIO_SUFFIXES`. Names
+    that begin with a dot are skipped and links to folders are not followed.
+
+    Yields:
+        A path; or, in its place, the error of a folder that cannot be read or has no recordings,
+        so that one bad folder does not hide the rest.
+    """
+    for path in map(Path, paths):
+        if path.is_dir():
+            yield from _walk(path)
+        else:
+            yield path
+
+
+def _walk(folder: Path) -> Iterator[Path | AudioError]:
+    """Every recording and every unreadable folder below `folder`."""
+    failed: list[OSError] = []
+    num_found = 0
+    for parent, folders, files in os.walk(folder, onerror=failed.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES:
+                num_found += 1
+                yield Path(parent, name)
+    for error in failed:
+        yield _os_error(_printable(str(error.filename)), error)
+    if not num_found and not failed:
+        yield AudioError(
+            f"{_printable(str(folder))}: no recordings in this folder; needed {KINDS}",
+            "name the files themselves if their suffix is unusual",
+        )
+
+
+def _printable(name: str) -> str:
+    """A name that stays on one line and can be printed."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+
+
+def _name(source: str | Path | BinaryIO) -> str:
+    """How messages call the source."""
+    if isinstance(source, str | Path):
+        return "standard input" if str(source) == "-" else _printable(str(source))
+    name = getattr(source, "name", None)
+    return _printable(name) if isinstance(name, str) else "audio stream"
+
+
+def _os_error(name: str, error: OSError) -> AudioError:
+    """The user's side of an error of the operating system."""
+    if isinstance(error, FileNotFoundError):
+        return AudioError(
+            f"{name}: no such file; needed the path of a recording",
+            f"check the spelling; paths start in {_printable(os.getcwd())}",
+        )
+    if isinstance(error, IsADirectoryError):
+        return AudioError(f"{name}: a folder; needed a file", "name a recording inside it")
+    if isinstance(error, PermissionError):
+        return AudioError(
+            f"{name}: permission denied; needed the right to read it", f"chmod u+r '{name}'"
+        )
+    return AudioError(f"{name}: {error.strerror or error}; needed a readable file")
+
+
+@contextmanager
+def _opened(source: str | Path | BinaryIO, name: str) -> Iterator[Input]:
+    """Open a source, close what was opened, and translate errors of the operating system."""
+    with ExitStack() as stack:
+        try:
+            if not isinstance(source, str | Path):
+                file = source
+            elif str(source) == "-":
+                file = sys.stdin.buffer
+            else:
+                file = stack.enter_context(Path(source).open("rb"))
+            data = _prepared(file, name, stack)
+            yield data
+            data.raise_failure()
+        except OSError as error:
+            raise _os_error(name, error) from error
+
+
+def _prepared(file: BinaryIO, name: str, stack: ExitStack) -> Input:
+    """Look at the first bytes; copy to a file what comes through a pipe and needs seeking."""
+    seekable = file.seekable()
+    if seekable:
+        file.seek(0)
+    head = file.read(12)
+    if not head:
+        raise AudioError(
+            f"{name}: empty (0 bytes); needed a recording ({KINDS})",
+            "check the program or the copy that made it",
+        )
+    data = Input(file, head, seekable)
+    if seekable or data.is_readable_forward:
+        return data
+    spooled = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115, the stack closes it
+    spooled.write(head)
+    shutil.copyfileobj(file, spooled)
+    return Input(spooled, head, seekable=True)
+
+
+def _cleaned(chunks: Iterator[Chunk], report: Report) -> Iterator[Chunk]:
+    """Replace what is no number by 0, and count."""
+    for samples, rate in chunks:
+        unusable = ~(np.abs(samples) <= _LOUDEST)  # so written, NaN is unusable too
+        report.num_samples += len(samples)
+        report.decoded_s += len(samples) / rate
+        report.num_unusable += int(np.count_nonzero(unusable))
+        yield np.where(unusable, np.float32(0), samples), rate
+
+
+def _merged(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Join a codec's frames, which are too small to be resampled one by one at full speed."""
+    for rate, run in itertools.groupby(chunks, key=lambda chunk: chunk[1]):
+        for joined in _blocks((samples for samples, _ in run), _MERGED_SAMPLES):
+            yield joined, rate
+
+
+def _resampled(chunks: Iterator[Chunk], sample_rate: int, name: str) -> Iterator[Samples]:
+    """Resample; a rate that changes on the way starts a new resampler."""
+    for rate, run in itertools.groupby(chunks, key=lambda chunk: chunk[1]):
+        if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
+            raise AudioError(
+                f"{name}: sample rate {rate} Hz; needed {_RATES_HZ[0]} to {_RATES_HZ[1]} Hz",
+                "the header is probably wrong: export the recording again",
+            )
+        if rate == sample_rate:
+            yield from (samples for samples, _ in run)
+            continue
+        stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+        for samples, _ in run:
+            yield stream.resample_chunk(samples)
+        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _blocks(pieces: Iterator[Samples], size: int) -> Iterator[Samples]:
+    """Cut and join to blocks of `size` samples; the last may be shorter, none is empty."""
+    pending: list[Samples] = []
+    num_pending = 0
+    for piece in pieces:
+        pending.append(piece)
+        num_pending += len(piece)
+        if num_pending < size:
+            continue
+        joined = np.concatenate(pending)
+        whole = num_pending - num_pending % size
+        yield from (joined[start : start + size] for start in range(0, whole, size))
+        pending, num_pending = [joined[whole:]], num_pending - whole
+    if num_pending:
+        yield np.concatenate(pending)

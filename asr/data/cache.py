@@ -1,0 +1,116 @@
+"""Decoded waveforms on disk, so that a corpus is decoded once and not in every epoch.
+
+One 16-bit PCM file for all utterances of a corpus, read through the page cache by every worker:
+1.9 MB for each minute of speech.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.audio.files import read_audio
+from asr.errors import AudioError
+from asr.types import Utterance
+
+__all__ = ["WaveformCache"]
+
+
+class WaveformCache:
+    """Waveforms by position in the list of utterances they were made from."""
+
+    def __init__(
+        self, path: Path, starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+    ) -> None:
+        self.path = path
+        self.starts = starts
+        self.sizes = sizes
+        self._pcm: npt.NDArray[np.int16] | None = None
+
+    @classmethod
+    def build(
+        cls,
+        utterances: Sequence[Utterance],
+        directory: Path,
+        sample_rate: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> WaveformCache:
+        """Open the cache of these utterances, decoding them first where there is none yet.
+
+        An utterance that cannot be read has no samples.
+
+        Args:
+            utterances: In the order in which they will be asked for.
+            directory: Where caches are kept, one for each list of recordings.
+            sample_rate: Hz.
+            progress: Called with (done, total).
+        """
+        path = directory / f"{_fingerprint(utterances, sample_rate)}.pcm"
+        index = path.with_suffix(".json")
+        if not index.exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            _decode_all(utterances, path, index, sample_rate, progress)
+        sizes = np.array(json.loads(index.read_text()), dtype=np.int64)
+        return cls(path, np.cumsum(sizes) - sizes, sizes)
+
+    def subset(self, indices: Sequence[int]) -> WaveformCache:
+        """The same waveforms under new positions."""
+        return WaveformCache(self.path, self.starts[indices], self.sizes[indices])
+
+    def num_samples(self, index: int) -> int:
+        """Length of one waveform; 0 where it could not be read."""
+        return int(self.sizes[index])
+
+    def __getitem__(self, index: int) -> npt.NDArray[np.float32]:
+        """float32 (num_samples,) in [-1, 1]."""
+        if self._pcm is None:  # opened late, so that workers started by spawn can have a copy
+            self._pcm = np.memmap(self.path, dtype=np.int16, mode="r")
+        start, size = self.starts[index], self.sizes[index]
+        stretch = self._pcm[start : start + size]
+        return stretch.astype(np.float32) / 32768.0
+
+
+def _fingerprint(utterances: Sequence[Utterance], sample_rate: int) -> str:
+    digest = hashlib.sha256(str(sample_rate).encode())
+    for utterance in utterances:
+        digest.update(f"{utterance.audio.resolve()}\n".encode())
+        if utterance.audio.exists():
+            status = utterance.audio.stat()
+            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _decode_all(
+    utterances: Sequence[Utterance],
+    path: Path,
+    index: Path,
+    sample_rate: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    sizes = []
+    partial = path.with_suffix(f".{os.getpid()}.tmp")
+    with partial.open("wb") as file:
+        for done, utterance in enumerate(utterances):
+            samples = _read_or_empty(utterance, sample_rate)
+            file.write((np.clip(samples, -1, 1) * 32767).round().astype(np.int16).tobytes())
+            sizes.append(len(samples))
+            if progress:
+                progress(done + 1, len(utterances))
+    partial.replace(path)
+    # The index is written last: with it the cache is complete.
+    scratch = index.with_suffix(f".{os.getpid()}.tmp")
+    scratch.write_text(json.dumps(sizes))
+    scratch.replace(index)
+
+
+def _read_or_empty(utterance: Utterance, sample_rate: int) -> npt.NDArray[np.float32]:
+    try:
+        return read_audio(utterance.audio, sample_rate).samples
+    except AudioError:
+        return np.zeros(0, dtype=np.float32)

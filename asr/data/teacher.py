@@ -1,0 +1,76 @@
+"""A teacher network's hidden states, computed once and stored for each utterance.
+
+The store is one float16 file for all utterances, and an index from utterance id to its rows.
+`python -m asr.training.teacher` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from asr.errors import TrainingError
+
+__all__ = ["TeacherCache"]
+
+
+class TeacherCache:
+    """Standardised teacher states by position in a list of utterance ids."""
+
+    def __init__(self, directory: Path, ids: Sequence[str]) -> None:
+        """Open a store.
+
+        Args:
+            directory: Holds `index.json` and `states.f16`.
+            ids: Utterances in the order in which they will be asked for.
+
+        Raises:
+            TrainingError: The store is not there, or has none of the utterances.
+        """
+        try:
+            index = json.loads((directory / "index.json").read_text())
+        except (OSError, ValueError) as error:
+            raise TrainingError(
+                f"{directory}: not a store of teacher states: {error}",
+                "make one with python -m asr.training.teacher, or set teacher.directory to null",
+            ) from None
+        self.size = int(index["size"])
+        self.seconds_per_row = float(index["seconds_per_row"])
+        self._rows = [tuple(index["rows"].get(i, ())) for i in ids]
+        if not any(self._rows):
+            raise TrainingError(f"{directory}: has no states of any of the {len(ids)} utterances")
+        self._mean = np.array(index["mean"], dtype=np.float32)
+        self._std = np.array(index["std"], dtype=np.float32)
+        self._path = directory / "states.f16"
+        self._states: npt.NDArray[np.float16] | None = None
+
+    def resampled(self, index: int, num_steps: int, step_s: float) -> torch.Tensor:
+        """States at the middle of each step, interpolated between the two nearest rows.
+
+        Args:
+            index: The utterance.
+            num_steps: Rows wanted.
+            step_s: Seconds of the teacher's recording that pass in one step.
+
+        Returns:
+            float32 (num_steps, size), zero mean and unit variance over the corpus; not a number
+            where the store lacks the utterance.
+        """
+        if not self._rows[index]:
+            return torch.full((num_steps, self.size), torch.nan)
+        if self._states is None:
+            self._states = np.memmap(self._path, np.float16, "r").reshape(-1, self.size)
+        first, count = self._rows[index]
+        states = self._states[first : first + count].astype(np.float32)
+        middle = (np.arange(num_steps) + 0.5) * step_s / self.seconds_per_row - 0.5
+        middle = middle.clip(0, count - 1)
+        low = np.floor(middle).astype(int)
+        high = np.minimum(low + 1, count - 1)
+        weight = (middle - low)[:, None].astype(np.float32)
+        mixed = states[low] * (1 - weight) + states[high] * weight
+        return torch.from_numpy((mixed - self._mean) / self._std)

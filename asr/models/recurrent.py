@@ -1,0 +1,92 @@
+"""Bidirectional recurrent layers on padded batches.
+
+Each direction is a plain one-way torch module. The backward one reads every sequence reversed
+within its own length, so padding always comes after the last valid step and can never reach a
+valid output. Packed sequences would give the same numbers, but torch runs them on the CPU
+without oneDNN, at a quarter of the speed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+__all__ = ["BiRecurrent", "MaskedNorm", "lengths_to_mask", "reverse_padded"]
+
+Cell = Literal["lstm", "gru", "rnn"]
+_CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+def lengths_to_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    """Boolean (batch, size), True at valid positions."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def reverse_padded(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Reverse the first `lengths[b]` rows of each sequence; padding stays where it is.
+
+    Args:
+        x: (batch, steps, size).
+        lengths: int64 (batch,).
+
+    Returns:
+        The same shape; applying it twice gives back `x`.
+    """
+    position = torch.arange(x.shape[1], device=x.device)
+    source = lengths[:, None] - 1 - position
+    index = torch.where(source >= 0, source, position)
+    return x.gather(1, index[:, :, None].expand_as(x))
+
+
+class BiRecurrent(nn.Module):
+    """One layer in both directions; the outputs stand side by side."""
+
+    def __init__(self, input_size: int, hidden: int, cell: Cell = "lstm") -> None:
+        super().__init__()
+        self.forward_cell = _make_cell(cell, input_size, hidden)
+        self.backward_cell = _make_cell(cell, input_size, hidden)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(batch, steps, input_size) to (batch, steps, 2 * hidden)."""
+        ahead, _ = self.forward_cell(x)
+        behind, _ = self.backward_cell(reverse_padded(x, lengths))
+        return torch.cat([ahead, reverse_padded(behind, lengths)], dim=-1)
+
+
+def _make_cell(cell: Cell, input_size: int, hidden: int) -> nn.RNNBase:
+    """A one-way layer, Glorot input weights, orthogonal recurrence, forget-gate bias 1.
+
+    The forget bias is that of Gers et al. (2000) and Jozefowicz et al. (2015): a gate that starts
+    open lets the gradient travel from the first update on.
+    """
+    module = _CELLS[cell](input_size, hidden, batch_first=True)
+    nn.init.xavier_uniform_(module.weight_ih_l0)
+    for gate in module.weight_hh_l0.data.split(hidden):
+        nn.init.orthogonal_(gate)
+    nn.init.zeros_(module.bias_ih_l0)
+    nn.init.zeros_(module.bias_hh_l0)
+    if cell == "lstm":  # torch's order of gates: input, forget, cell, output
+        module.bias_ih_l0.data[hidden : 2 * hidden] = 1.0
+    return module
+
+
+class MaskedNorm(nn.Module):
+    """Layer or batch normalisation over the valid steps of a padded batch, or neither."""
+
+    def __init__(self, size: int, kind: Literal["layer", "batch", "none"]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.norm: nn.Module = {
+            "layer": nn.LayerNorm,
+            "batch": nn.BatchNorm1d,
+            "none": lambda _: nn.Identity(),
+        }[kind](size)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(batch, steps, size) to the same shape; padding is left as it is by "batch"."""
+        if self.kind != "batch":
+            return self.norm(x)  # type: ignore[no-any-return]
+        mask = lengths_to_mask(lengths, x.shape[1])
+        return x.masked_scatter(mask[:, :, None], self.norm(x[mask]).to(x.dtype))

@@ -1,0 +1,232 @@
+"""Recordings to transcripts: files of any length and number, with any decoder.
+
+A recording is encoded in overlapping windows, several at a time; the emissions of their cores
+form one stream that knows nothing of the windows. The stream is decoded in passages of at most
+half a minute that end in a pause, so no word lies across two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from asr.audio.files import read_blocks
+from asr.audio.windows import Window, WindowPlan, cut_windows
+from asr.checkpoint import Checkpoint
+from asr.decoding import Decoder, words_of
+from asr.errors import AsrError
+from asr.types import Emissions, Segment, Transcript, Word
+
+__all__ = ["Recognizer", "Source"]
+
+Source = str | Path | BinaryIO
+
+WINDOW_S = 30.0
+CONTEXT_S = 2.0
+"""What a window sees on either side and throws away; the network's memory is shorter."""
+PASSAGE_S = 30.0
+PAUSE_S = 0.8
+"""A gap between words that begins a new segment."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A window, and the number of the recording it belongs to."""
+
+    recording: int
+    window: Window
+
+
+class Recognizer:
+    """A model and a decoder behind `transcribe`.
+
+    Results do not depend on what is transcribed together, only on the recording.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, decoder: Decoder, *, batch_windows: int = 8) -> None:
+        self.checkpoint = checkpoint
+        self.decoder = decoder
+        self.batch_windows = batch_windows
+
+    def transcribe(
+        self, source: Source, *, warn: Callable[[str], None] | None = None
+    ) -> Transcript:
+        """The text of one recording.
+
+        Args:
+            source: A path, "-" for standard input, or a binary file.
+            warn: Told, in one line each, what is wrong with a recording that can still be read.
+
+        Raises:
+            AudioError: It cannot be read.
+        """
+        result = next(self.transcribe_many([source], warn=warn))
+        if isinstance(result, AsrError):
+            raise result
+        return result
+
+    def transcribe_many(
+        self, sources: Iterable[Source], *, warn: Callable[[str], None] | None = None
+    ) -> Iterator[Transcript | AsrError]:
+        """Results in order; a recording that cannot be read gives its error instead.
+
+        Short recordings share batches, so many of them are much faster together.
+        """
+        return self._run(read_blocks(source, self._sample_rate, warn=warn) for source in sources)
+
+    def transcribe_samples(self, samples: npt.NDArray[np.float32]) -> Transcript:
+        """The text of mono float32 samples at the model's rate."""
+        result = next(self._run([iter([samples])]))
+        assert isinstance(result, Transcript)
+        return result
+
+    def emissions(self, samples: npt.NDArray[np.float32]) -> Emissions:
+        """The log-probabilities of a whole recording, as (steps, vocab)."""
+        stream = [rows for _, rows in self._encode(_jobs([iter([samples])], self._plan))]
+        return Emissions(torch.cat(stream), self.checkpoint.seconds_per_step)
+
+    @property
+    def _sample_rate(self) -> int:
+        return self.checkpoint.front_end.config.sample_rate
+
+    @property
+    def _plan(self) -> WindowPlan:
+        features = self.checkpoint.front_end.config
+        step = features.hop_length * self.checkpoint.model.subsampling_factor
+        context = round(CONTEXT_S * self._sample_rate) // step * step
+        core = round(WINDOW_S * self._sample_rate) // step * step - 2 * context
+        return WindowPlan(core, context, features.window_length - features.hop_length)
+
+    def _run(
+        self, recordings: Iterable[Iterator[npt.NDArray[np.float32]]]
+    ) -> Iterator[Transcript | AsrError]:
+        segments: list[Segment] = []
+        stream = _Passages(self.checkpoint.seconds_per_step, self._silent_ids())
+        for job, rows in self._encode(_jobs(recordings, self._plan)):
+            if isinstance(job, AsrError):
+                segments, stream = [], stream.fresh()
+                yield job
+                continue
+            for start_s, passage in stream.push(rows, job.window.is_last):
+                segments.extend(self._decode(passage, start_s))
+            if job.window.is_last:
+                duration = (job.window.start + job.window.core) / self._sample_rate
+                yield _transcript(segments, duration)
+                segments, stream = [], stream.fresh()
+
+    def _encode(
+        self, jobs: Iterator[_Job | AsrError]
+    ) -> Iterator[tuple[_Job, torch.Tensor] | tuple[AsrError, torch.Tensor]]:
+        """Emissions (steps, vocab) of each window's core, in order; errors pass through."""
+        while group := list(islice(jobs, self.batch_windows)):
+            windows = [job.window for job in group if isinstance(job, _Job)]
+            rows = iter(self._encode_batch(windows))
+            for job in group:
+                if isinstance(job, AsrError):
+                    yield job, torch.empty(0)
+                else:
+                    yield job, next(rows)
+
+    @torch.inference_mode()
+    def _encode_batch(self, windows: Sequence[Window]) -> list[torch.Tensor]:
+        if not windows:
+            return []
+        front_end, model = self.checkpoint.front_end, self.checkpoint.model
+        device = front_end.mean.device
+        features = [front_end(torch.from_numpy(w.samples).to(device)) for w in windows]
+        lengths = torch.tensor([len(f) for f in features], device=device)
+        log_probs, steps = model(pad_sequence(features, batch_first=True), lengths)
+        step = front_end.config.hop_length * model.subsampling_factor
+        return [
+            rows[window.left // step : _last_step(window, int(count), step)].cpu()
+            for rows, count, window in zip(log_probs, steps, windows, strict=True)
+        ]
+
+    def _silent_ids(self) -> torch.Tensor:
+        return torch.tensor([0, self.checkpoint.tokenizer.separator_id])
+
+    def _decode(self, log_probs: torch.Tensor, start_s: float) -> list[Segment]:
+        emissions = Emissions(log_probs, self.checkpoint.seconds_per_step)
+        best = self.decoder.decode(emissions)[0]
+        words = words_of(best.tokens, emissions, self.checkpoint.tokenizer, start_s)
+        return _segments(words)
+
+
+def _last_step(window: Window, num_steps: int, step: int) -> int:
+    return num_steps if window.is_last else (window.left + window.core) // step
+
+
+def _jobs(
+    recordings: Iterable[Iterator[npt.NDArray[np.float32]]], plan: WindowPlan
+) -> Iterator[_Job | AsrError]:
+    for number, blocks in enumerate(recordings):
+        try:
+            for window in cut_windows(blocks, plan):
+                yield _Job(number, window)
+        except AsrError as error:
+            yield error
+
+
+class _Passages:
+    """Cuts a stream of emissions into passages that end in a pause."""
+
+    def __init__(self, seconds_per_step: float, silent_ids: torch.Tensor) -> None:
+        self.seconds_per_step = seconds_per_step
+        self.silent_ids = silent_ids
+        self._held = torch.empty(0)
+        self._start = 0
+
+    def fresh(self) -> _Passages:
+        """For the next recording."""
+        return _Passages(self.seconds_per_step, self.silent_ids)
+
+    def push(self, rows: torch.Tensor, is_last: bool) -> Iterator[tuple[float, torch.Tensor]]:
+        """Take in rows; give out (start in seconds, rows) of every passage that is complete."""
+        self._held = torch.cat([self._held, rows]) if len(self._held) else rows
+        longest = round(PASSAGE_S / self.seconds_per_step)
+        while len(self._held) > longest:
+            yield self._take(self._best_cut(longest))
+        if is_last and len(self._held):
+            yield self._take(len(self._held))
+
+    def _take(self, count: int) -> tuple[float, torch.Tensor]:
+        passage, self._held = self._held[:count], self._held[count:]
+        start_s = self._start * self.seconds_per_step
+        self._start += count
+        return start_s, passage
+
+    def _best_cut(self, longest: int) -> int:
+        """The middle of the longest run of silent steps in the second half of `longest` steps."""
+        first = longest // 2
+        silent = torch.isin(self._held[first:longest].argmax(dim=1), self.silent_ids)
+        best_length, best_middle, run = 0, longest - first, 0
+        for position, is_silent in enumerate(silent.tolist()):
+            run = run + 1 if is_silent else 0
+            if run > best_length:
+                best_length, best_middle = run, position + 1 - run // 2
+        return first + best_middle
+
+
+def _segments(words: Sequence[Word]) -> list[Segment]:
+    """Words in groups without a pause."""
+    groups: list[list[Word]] = []
+    for word in words:
+        if not groups or word.start - groups[-1][-1].end > PAUSE_S:
+            groups.append([])
+        groups[-1].append(word)
+    return [
+        Segment(" ".join(w.text for w in group), group[0].start, group[-1].end, tuple(group))
+        for group in groups
+    ]
+
+
+def _transcript(segments: Sequence[Segment], duration: float) -> Transcript:
+    return Transcript(" ".join(s.text for s in segments), tuple(segments), duration)

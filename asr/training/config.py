@@ -1,0 +1,77 @@
+"""The configuration of a training run: every section with its defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from asr.audio.augment import AugmentConfig
+from asr.audio.features import FeatureConfig
+from asr.config import Config
+from asr.models import BiLSTMConfig
+from asr.tokenizer import ENGLISH
+
+__all__ = ["DataConfig", "OptimConfig", "RunConfig", "TeacherConfig"]
+
+
+class DataConfig(Config):
+    """What is trained on and what is validated on."""
+
+    train: tuple[Path, ...]
+    """Manifests; paths are relative to the current folder."""
+    valid: tuple[Path, ...] = ()
+    noise: Path | None = None
+    """A manifest of recordings without speech, for additive noise."""
+    max_valid: int = Field(400, ge=1)
+    """Utterances of the validation manifests used every epoch, evenly spread."""
+    min_duration_s: float = Field(0.3, ge=0)
+    max_duration_s: float = Field(25.0, gt=0)
+    cache_dir: Path = Path("runs/cache")
+    workers: int = Field(1, ge=0)
+
+
+class TeacherConfig(Config):
+    """Frame-level distillation; without a directory there is none."""
+
+    directory: Path | None = None
+    weight: float = Field(1.0, ge=0)
+
+
+class OptimConfig(Config):
+    """The optimisation."""
+
+    epochs: int = Field(20, ge=1)
+    batch_s: float = Field(160.0, gt=0)
+    """Padded seconds of speech in a batch, for each process."""
+    accumulate: int = Field(1, ge=1)
+    """Batches to one update."""
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    warmup_steps: int = Field(400, ge=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    clip_norm: float = Field(5.0, gt=0)
+    precision: Literal["fp32", "bf16"] = "bf16"
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+    """Exponential moving average of the weights, which is what is evaluated; 0 turns it off."""
+    patience: int | None = Field(None, ge=1)
+    """Epochs without a better validation WER before the run ends."""
+    max_non_finite: int = Field(20, ge=1)
+    """Updates in a row with a non-finite loss or gradient before the run ends."""
+    save_every_s: float = Field(120.0, gt=0)
+    seed: int = Field(1, ge=0)
+    threads: int | None = Field(None, ge=1)
+    """CPU threads of each process; torch's choice if not set."""
+
+
+class RunConfig(Config):
+    """All of it."""
+
+    data: DataConfig
+    features: FeatureConfig = FeatureConfig()
+    augment: AugmentConfig | None = AugmentConfig()
+    model: BiLSTMConfig = BiLSTMConfig()
+    vocabulary: tuple[str, ...] = ENGLISH
+    teacher: TeacherConfig = TeacherConfig()
+    train: OptimConfig = OptimConfig()

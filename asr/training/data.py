@@ -1,0 +1,200 @@
+"""From a configuration's manifests to loaders of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader
+
+from asr.audio.augment import WaveformAugmenter
+from asr.audio.features import LogMel, feature_statistics
+from asr.audio.files import read_audio
+from asr.ctc import is_feasible
+from asr.data.batches import bucket_batches
+from asr.data.cache import WaveformCache
+from asr.data.dataset import Batch, SpeechDataset, collate
+from asr.data.manifest import read_manifest
+from asr.data.teacher import TeacherCache
+from asr.errors import TokenizerError, TrainingError
+from asr.text import normalise_target
+from asr.tokenizer import Tokenizer
+from asr.training.config import RunConfig
+from asr.types import Utterance
+
+__all__ = ["Corpus", "epoch_batches", "load_corpus", "load_noises", "make_dataset", "make_loader", "measure_statistics"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Usable utterances with their tokens and waveforms.
+
+    Attributes:
+        utterances: Those that can be trained on.
+        texts: Normalised references.
+        tokens: Their ids.
+        durations: Seconds, as decoded.
+        waveforms: By the same positions.
+        skipped: Utterance id to the reason why it is not used.
+    """
+
+    utterances: list[Utterance]
+    texts: list[str]
+    tokens: list[list[int]]
+    durations: list[float]
+    waveforms: WaveformCache
+    skipped: dict[str, str]
+
+    @property
+    def hours(self) -> float:
+        """Length of all usable recordings."""
+        return sum(self.durations) / 3600
+
+
+def load_corpus(
+    manifests: Sequence[Path],
+    config: RunConfig,
+    tokenizer: Tokenizer,
+    most: int | None = None,
+    progress: Progress | None = None,
+) -> Corpus:
+    """Read manifests, decode what they name, and set aside by name what cannot be used.
+
+    Args:
+        manifests: JSON-lines files.
+        config: Limits on durations, and where to cache waveforms.
+        tokenizer: Of the model to be trained.
+        most: Take this many utterances at the most, evenly spread.
+        progress: Called with (done, total) while decoding.
+
+    Raises:
+        ManifestError: A manifest is broken.
+        TrainingError: Nothing usable is left.
+    """
+    utterances = [u for path in manifests for u in read_manifest(path, need_text=True)]
+    if most is not None and len(utterances) > most:
+        utterances = [utterances[i * len(utterances) // most] for i in range(most)]
+    rate = config.features.sample_rate
+    waveforms = WaveformCache.build(utterances, config.data.cache_dir, rate, progress)
+    kept: list[int] = []
+    tokens: list[list[int]] = []
+    skipped: dict[str, str] = {}
+    for index, utterance in enumerate(utterances):
+        try:
+            ids = tokenizer.encode(normalise_target(utterance.text))
+        except TokenizerError as error:
+            skipped[utterance.id] = str(error)
+            continue
+        if reason := _reason_to_skip(waveforms.num_samples(index), ids, config):
+            skipped[utterance.id] = reason
+            continue
+        kept.append(index)
+        tokens.append(ids)
+    if not kept:
+        first = next(iter(skipped.items()), ("", "the manifests are empty"))
+        raise TrainingError(f"no usable utterance in {len(manifests)} manifests: {': '.join(first)}")
+    return Corpus(
+        utterances=[utterances[i] for i in kept],
+        texts=[tokenizer.decode(ids) for ids in tokens],
+        tokens=tokens,
+        durations=[waveforms.num_samples(i) / rate for i in kept],
+        waveforms=waveforms.subset(kept),
+        skipped=skipped,
+    )
+
+
+def _reason_to_skip(num_samples: int, tokens: list[int], config: RunConfig) -> str:
+    """Why an utterance cannot be trained on, or an empty string."""
+    duration = num_samples / config.features.sample_rate
+    if num_samples == 0:
+        return "the recording cannot be read or is empty"
+    if not config.data.min_duration_s <= duration <= config.data.max_duration_s:
+        return f"{duration:.2f} s long"
+    if not tokens:
+        return "no text"
+    steps = -(-config.features.num_frames(num_samples) // 4)
+    if not is_feasible(tokens, steps):
+        return f"{len(tokens)} tokens do not fit into {steps} steps"
+    return ""
+
+
+def load_noises(manifest: Path | None, sample_rate: int) -> list[npt.NDArray[np.float32]]:
+    """The recordings of a noise manifest, all in memory."""
+    if manifest is None:
+        return []
+    noises = [read_audio(u.audio, sample_rate).samples for u in read_manifest(manifest)]
+    return [noise for noise in noises if len(noise)]
+
+
+def measure_statistics(corpus: Corpus, front_end: LogMel, most: int = 1000) -> None:
+    """Set the front end's mean and deviation from up to `most` evenly spread utterances."""
+    stride = max(1, len(corpus.utterances) // most)
+    features = [
+        front_end.log_mel(torch.from_numpy(corpus.waveforms[i]))
+        for i in range(0, len(corpus.utterances), stride)
+    ]
+    mean, std = feature_statistics(features)
+    front_end.mean.copy_(mean)
+    front_end.std.copy_(std)
+
+
+def make_dataset(
+    corpus: Corpus, config: RunConfig, front_end: LogMel, *, training: bool
+) -> SpeechDataset:
+    """The corpus as examples; only training ones are augmented and have a teacher."""
+    step_s = config.features.hop_ms * 4 / 1000
+    if not training:
+        return SpeechDataset(corpus.waveforms, corpus.tokens, front_end, step_s=step_s)
+    augmenter = None
+    if config.augment:
+        noises = load_noises(config.data.noise, config.features.sample_rate)
+        augmenter = WaveformAugmenter(config.augment, config.features.sample_rate, noises)
+    teacher = None
+    if config.teacher.directory:
+        teacher = TeacherCache(config.teacher.directory, [u.id for u in corpus.utterances])
+    return SpeechDataset(
+        corpus.waveforms,
+        corpus.tokens,
+        front_end,
+        augment=config.augment,
+        augmenter=augmenter,
+        teacher=teacher,
+        step_s=step_s,
+        seed=config.train.seed,
+    )
+
+
+def make_loader(
+    dataset: SpeechDataset, batches: Sequence[Sequence[int]], epoch: int, workers: int
+) -> Iterator[Batch]:
+    """Batches in the given order."""
+    keys = [[(epoch, index) for index in batch] for batch in batches]
+    loader = DataLoader(
+        dataset,
+        batch_sampler=keys,
+        collate_fn=collate,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_one_thread,
+    )
+    return iter(loader)
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def epoch_batches(
+    corpus: Corpus, config: RunConfig, epoch: int, rank: int = 0, world_size: int = 1
+) -> list[list[int]]:
+    """This process's batches of one epoch; every process gets the same number."""
+    seed = (config.train.seed, epoch)
+    batches = bucket_batches(corpus.durations, config.train.batch_s, seed)
+    even = len(batches) // world_size * world_size
+    return batches[:even][rank::world_size] if even else batches

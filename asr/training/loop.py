@@ -1,0 +1,336 @@
+"""The training loop, read from top to bottom.
+
+Everything random is a function of (seed, epoch, utterance) or of (seed, update): a run that was
+killed and resumed computes the same numbers as one that never stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from asr.audio.features import LogMel
+from asr.checkpoint import save_checkpoint
+from asr.data.dataset import Batch
+from asr.errors import TrainingError
+from asr.models import BiLSTM, build_model
+from asr.tokenizer import Tokenizer
+from asr.training.config import RunConfig
+from asr.training.data import (
+    Corpus,
+    epoch_batches,
+    load_corpus,
+    make_dataset,
+    make_loader,
+    measure_statistics,
+)
+from asr.training.display import Display, EpochRow, TensorBoard
+from asr.training.distributed import World, open_world
+from asr.training.objective import Losses, Objective
+from asr.training.schedule import WeightAverage, learning_rate
+from asr.training.state import load_state, optimizer_tensors, restore_optimizer, save_state
+from asr.training.validate import Validation, decode_greedy, token_errors, validate
+
+__all__ = ["Trainer", "train"]
+
+STATE_FILE = "state.safetensors"
+_SUMS = ("loss", "tokens", "errors", "teacher", "frames", "norm", "updates", "skipped", "infeasible")
+
+
+def train(
+    config: RunConfig, out: Path, device: torch.device, display: Display, *, resume: bool = False
+) -> Path:
+    """Train a model and return the path of the best checkpoint.
+
+    Args:
+        config: The whole run.
+        out: Run directory: configuration, state, checkpoints, history, curves.
+        device: Where to compute; under torchrun every process takes its own GPU.
+        display: Where progress goes.
+        resume: Go on from the state in `out`.
+
+    Raises:
+        TrainingError: The directory holds another run, nothing can be resumed, no usable data,
+            or losses stayed non-finite.
+    """
+    if config.train.threads:
+        torch.set_num_threads(config.train.threads)
+    with open_world(device) as world:
+        if world.is_main:
+            _open_run_directory(config, out, resume)
+        world.barrier()
+        trainer = Trainer(config, out, world, display)
+        if resume:
+            trainer.restore()
+        return trainer.run()
+
+
+def _open_run_directory(config: RunConfig, out: Path, resume: bool) -> None:
+    if (out / STATE_FILE).exists() and not resume:
+        raise TrainingError(
+            f"{out}: holds a run already", "go on with --resume, or give another --out"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+
+
+class Trainer:
+    """A run and its state between two updates."""
+
+    def __init__(self, config: RunConfig, out: Path, world: World, display: Display) -> None:
+        self.config, self.out, self.world, self.display = config, out, world, display
+        self.tokenizer = Tokenizer(config.vocabulary)
+        self.front_end = LogMel(config.features)
+        self.corpus = self._load(config.data.train, None)
+        self.valid = self._load(config.data.valid, config.data.max_valid)
+        measure_statistics(self.corpus, self.front_end)
+        self.dataset = make_dataset(self.corpus, config, self.front_end, training=True)
+        torch.manual_seed(config.train.seed)
+        teacher_size = self.dataset.teacher.size if self.dataset.teacher else None
+        model = build_model(config.model, config.features.n_mels, len(self.tokenizer))
+        self.objective = Objective(model, teacher_size, config.teacher.weight).to(world.device)
+        self.parallel: nn.Module = self.objective
+        if world.size > 1:
+            self.parallel = DistributedDataParallel(self.objective)
+        self.optimizer = _make_optimizer(self.objective, config)
+        self.average = WeightAverage(self.objective, config.train.ema_decay)
+        self.tensorboard = TensorBoard(out / "tensorboard")
+        self.epoch, self.batch, self.step = 0, 0, 0
+        self.sums = dict.fromkeys(_SUMS, 0.0)
+        self.history: list[EpochRow] = []
+        self.hours_seen, self.epoch_seconds, self.bad_updates = 0.0, 0.0, 0
+
+    def _load(self, manifests: tuple[Path, ...], most: int | None) -> Corpus:
+        if not self.world.is_main:
+            self.world.barrier()  # the main process decodes; the others find its cache
+        corpus = load_corpus(
+            manifests, self.config, self.tokenizer, most, self.display.decoding
+        )
+        if self.world.is_main:
+            self.world.barrier()
+            for name, reason in list(corpus.skipped.items())[:5]:
+                self.display.message(f"skipped {name}: {reason}")
+            self.display.message(
+                f"{len(corpus.utterances)} utterances, {corpus.hours:.2f} h, "
+                f"{len(corpus.skipped)} skipped"
+            )
+        return corpus
+
+    @property
+    def total_steps(self) -> int:
+        """Updates in the whole run (epochs differ by a few batches; the schedule does not mind)."""
+        batches = len(epoch_batches(self.corpus, self.config, 0, 0, self.world.size))
+        return self.config.train.epochs * -(-batches // self.config.train.accumulate)
+
+    def run(self) -> Path:
+        """Train to the end, or until validation stops getting better."""
+        total_steps = self.total_steps
+        while self.epoch < self.config.train.epochs and not self._stale():
+            self._train_epoch(total_steps)
+            if self.world.is_main:
+                self._finish_epoch()
+            self._start_epoch(self.epoch + 1)
+            self._save()
+            self.world.barrier()
+        self.tensorboard.close()
+        return self.out / "best.safetensors"
+
+    def _stale(self) -> bool:
+        patience = self.config.train.patience
+        if patience is None or self.epoch <= patience:
+            return False
+        # Only the main process validates, so only its history knows; everybody must agree.
+        rates = [row.wer for row in self.history]
+        stale = bool(rates) and min(rates[:-patience]) <= min(rates[-patience:])
+        return self.world.sum([float(stale)])[0] > 0
+
+    def _train_epoch(self, total_steps: int) -> None:
+        self.parallel.train()
+        world, accumulate = self.world, self.config.train.accumulate
+        batches = epoch_batches(self.corpus, self.config, self.epoch, world.rank, world.size)
+        loader = make_loader(
+            self.dataset, batches[self.batch :], self.epoch, self.config.data.workers
+        )
+        last_save = started = time.monotonic()
+        while group := list(islice(loader, accumulate)):
+            self._update(group, total_steps)
+            self.batch += len(group)
+            now = time.monotonic()
+            self.epoch_seconds, started = self.epoch_seconds + now - started, now
+            if now - last_save > self.config.train.save_every_s:
+                self._save()
+                last_save = now
+            self.display.update(self.epoch + 1, self.batch, len(batches), self._news())
+
+    def _update(self, group: list[Batch], total_steps: int) -> None:
+        # One seed per update makes dropout the same after a resume.
+        torch.manual_seed((self.config.train.seed << 32) + self.step * 1024 + self.world.rank)
+        rate = learning_rate(self.step, total_steps, self.config.train)
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = rate
+        for batch in group:
+            losses = self._forward(batch.to(self.world.device))
+            (losses.total / len(group)).backward()  # type: ignore[no-untyped-call]
+            self._count(batch, losses)
+        norm = nn.utils.clip_grad_norm_(self.objective.parameters(), self.config.train.clip_norm)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+            self.average.update(self.objective)
+            self.sums["norm"] += float(norm)
+            self.sums["updates"] += 1
+            self.bad_updates = 0
+        else:
+            self._skip_update()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+
+    def _forward(self, batch: Batch) -> Losses:
+        bf16 = self.config.train.precision == "bf16"
+        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=bf16):
+            return self.parallel(batch)  # type: ignore[no-any-return]
+
+    def _skip_update(self) -> None:
+        self.sums["skipped"] += 1
+        self.bad_updates += 1
+        if self.bad_updates >= self.config.train.max_non_finite:
+            raise TrainingError(
+                f"the gradient was not finite in {self.bad_updates} updates in a row",
+                "lower train.lr, or use train.precision=fp32",
+            )
+
+    def _count(self, batch: Batch, losses: Losses) -> None:
+        finite = torch.isfinite(losses.ctc)
+        tokens = float((batch.target_lengths * finite.cpu()).sum())
+        references = [self.corpus.tokens[i] for i in batch.indices]
+        self.sums["loss"] += float(losses.ctc[finite].sum())
+        self.sums["tokens"] += tokens
+        self.sums["errors"] += token_errors(references, decode_greedy(losses))
+        self.sums["teacher"] += float(losses.teacher) * tokens
+        self.sums["frames"] += batch.num_frames
+        self.sums["infeasible"] += float((~finite).sum())
+
+    def _news(self) -> str:
+        tokens = max(self.sums["tokens"], 1.0)
+        return (
+            f"loss {self.sums['loss'] / tokens:.3f} "
+            f"teacher {self.sums['teacher'] / tokens:.3f} "
+            f"token accuracy {1 - self.sums['errors'] / tokens:.1%} speed {self._speed():.0f}x"
+        )
+
+    def _hours(self) -> float:
+        return self.sums["frames"] * self.config.features.hop_ms / 3.6e6 * self.world.size
+
+    def _speed(self) -> float:
+        return self._hours() * 3600 / max(self.epoch_seconds, 1e-9)
+
+    def _start_epoch(self, epoch: int) -> None:
+        self.hours_seen += self._hours()
+        self.epoch, self.batch, self.epoch_seconds = epoch, 0, 0.0
+        self.sums = dict.fromkeys(_SUMS, 0.0)
+
+    def _finish_epoch(self) -> None:
+        averaged = self._averaged_objective()
+        result = validate(
+            averaged, self.valid, self.config, self.front_end, self.tokenizer, self.world.device
+        )
+        row = self._row(result)
+        self.history.append(row)
+        self.display.epoch(row)
+        self.tensorboard.write(self.step, {k: float(v) for k, v in asdict(row).items()})
+        with (self.out / "history.jsonl").open("w") as file:
+            file.writelines(json.dumps(asdict(r)) + "\n" for r in self.history)
+        self._export(averaged.model, row, "last.safetensors")
+        if row.wer <= min(r.wer for r in self.history):
+            self._export(averaged.model, row, "best.safetensors")
+
+    def _averaged_objective(self) -> Objective:
+        model = build_model(self.config.model, self.config.features.n_mels, len(self.tokenizer))
+        head = self.objective.teacher_head
+        averaged = Objective(model, head.out_features if head else None, 0.0)
+        averaged.load_state_dict(
+            self.average.values if self.config.train.ema_decay else self.objective.state_dict()
+        )
+        return averaged.to(self.world.device)
+
+    def _row(self, result: Validation) -> EpochRow:
+        tokens, updates = max(self.sums["tokens"], 1.0), max(self.sums["updates"], 1.0)
+        return EpochRow(
+            epoch=self.epoch + 1,
+            train_loss=self.sums["loss"] / tokens,
+            teacher_loss=self.sums["teacher"] / tokens,
+            train_token_accuracy=1 - self.sums["errors"] / tokens,
+            valid_loss=result.loss,
+            valid_token_accuracy=result.token_accuracy,
+            wer=result.report.wer,
+            cer=result.report.cer,
+            lr=self.optimizer.param_groups[0]["lr"],
+            gradient_norm=self.sums["norm"] / updates,
+            hours_seen=self.hours_seen + self._hours(),
+            speed=self._speed(),
+            skipped_updates=int(self.sums["skipped"]),
+            infeasible=int(self.sums["infeasible"]),
+        )
+
+    def _export(self, model: BiLSTM, row: EpochRow, name: str) -> None:
+        provenance: dict[str, Any] = {
+            "config": self.config.model_dump(mode="json"),
+            "corpus_hours": round(self.corpus.hours, 3),
+            "utterances": len(self.corpus.utterances),
+            "updates": self.step,
+            "validation": asdict(row),
+        }
+        save_checkpoint(self.out / name, model, self.front_end, self.tokenizer, provenance)
+
+    def _save(self) -> None:
+        if not self.world.is_main:
+            return
+        tensors = {f"weights.{n}": t for n, t in self.objective.state_dict().items()}
+        tensors |= {f"average.{n}": t for n, t in self.average.values.items()}
+        tensors |= optimizer_tensors(self.optimizer, self.objective)
+        counters = {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "step": self.step,
+            "sums": self.sums,
+            "history": [asdict(row) for row in self.history],
+            "hours_seen": self.hours_seen,
+            "epoch_seconds": self.epoch_seconds,
+            "bad_updates": self.bad_updates,
+            "average_updates": self.average.num_updates,
+        }
+        save_state(self.out / STATE_FILE, tensors, counters)
+
+    def restore(self) -> None:
+        """Take over the state in the run directory."""
+        tensors, counters = load_state(self.out / STATE_FILE)
+        self.objective.load_state_dict(_strip("weights.", tensors))
+        self.average.load(_strip("average.", tensors), counters["average_updates"])
+        restore_optimizer(self.optimizer, self.objective, tensors)
+        for name in ("epoch", "batch", "step", "sums", "hours_seen", "epoch_seconds"):
+            setattr(self, name, counters[name])
+        self.bad_updates = counters["bad_updates"]
+        self.history = [EpochRow(**row) for row in counters["history"]]
+
+
+def _strip(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _make_optimizer(module: nn.Module, config: RunConfig) -> torch.optim.AdamW:
+    """AdamW; biases and normalisation weights are not decayed."""
+    matrices = [p for p in module.parameters() if p.ndim > 1]
+    vectors = [p for p in module.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.train.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.train.lr, betas=(0.9, 0.98))

@@ -1,0 +1,73 @@
+"""The state of a run on disk: enough to go on as if it had never stopped, and never unpickled.
+
+One safetensors file holds weights, their average and the optimiser's moments; its header holds
+the counters as JSON. It is replaced in one rename, so a run killed at any moment leaves either
+the old state or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from asr.errors import TrainingError
+
+__all__ = ["load_state", "optimizer_tensors", "restore_optimizer", "save_state"]
+
+
+def save_state(path: Path, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
+    """Write tensors and counters atomically."""
+    partial = path.with_name(path.name + ".tmp")
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(plain, partial, metadata={"counters": json.dumps(counters)})
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_state(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read what `save_state` wrote.
+
+    Raises:
+        TrainingError: There is none, or it is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as opened:
+            counters = json.loads(opened.metadata()["counters"])
+            return {n: opened.get_tensor(n) for n in opened.keys()}, counters  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise TrainingError(
+            f"{path}: no training state to resume from: {error}",
+            "start the run without --resume",
+        ) from error
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, torch.Tensor]:
+    """The optimiser's tensors under names made of the parameter's name."""
+    return {
+        f"optimizer.{name}.{key}": value
+        for name, parameter in module.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, module: nn.Module, tensors: dict[str, torch.Tensor]
+) -> None:
+    """Put back what `optimizer_tensors` took."""
+    parameters = dict(module.named_parameters())
+    for name, tensor in tensors.items():
+        if not name.startswith("optimizer."):
+            continue
+        parameter_name, _, key = name.removeprefix("optimizer.").rpartition(".")
+        parameter = parameters[parameter_name]
+        # AdamW keeps its step counter on the CPU whatever the parameter's device.
+        device = "cpu" if key == "step" else parameter.device
+        optimizer.state[parameter][key] = tensor.to(device)

@@ -1,0 +1,71 @@
+"""Greedy error rates and losses of a model on a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from rapidfuzz.distance import Levenshtein
+
+from asr.audio.features import LogMel
+from asr.ctc import collapse
+from asr.data.batches import bucket_batches
+from asr.scoring import ErrorReport, score
+from asr.tokenizer import Tokenizer
+from asr.training.config import RunConfig
+from asr.training.data import Corpus, make_dataset, make_loader
+from asr.training.objective import Losses, Objective
+
+__all__ = ["Validation", "decode_greedy", "token_errors", "validate"]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """CTC loss per token, share of tokens right (1 - token error rate), and error rates."""
+
+    loss: float
+    token_accuracy: float
+    report: ErrorReport
+
+
+def decode_greedy(losses: Losses) -> list[list[int]]:
+    """The best token of every step, collapsed, for each utterance of a batch."""
+    paths = losses.log_probs.argmax(dim=-1).cpu()
+    return [
+        list(collapse(path[:steps])[0])
+        for path, steps in zip(paths, losses.steps.tolist(), strict=True)
+    ]
+
+
+def token_errors(references: list[list[int]], hypotheses: list[list[int]]) -> int:
+    """Edit distance between token sequences, summed."""
+    pairs = zip(references, hypotheses, strict=True)
+    return sum(Levenshtein.distance(reference, hypothesis) for reference, hypothesis in pairs)
+
+
+@torch.inference_mode()
+def validate(
+    objective: Objective,
+    corpus: Corpus,
+    config: RunConfig,
+    front_end: LogMel,
+    tokenizer: Tokenizer,
+    device: torch.device,
+) -> Validation:
+    """Evaluate in float32, without augmentation; leaves the module in evaluation mode."""
+    objective.eval()
+    dataset = make_dataset(corpus, config, front_end, training=False)
+    batches = bucket_batches(corpus.durations, 2 * config.train.batch_s, (0,), jitter=0)
+    hypotheses: dict[int, list[int]] = {}
+    loss = 0.0
+    for batch in make_loader(dataset, batches, 0, workers=0):
+        losses = objective(batch.to(device))
+        loss += float(losses.ctc[torch.isfinite(losses.ctc)].sum())
+        hypotheses.update(zip(batch.indices, decode_greedy(losses), strict=True))
+    decoded = [hypotheses[i] for i in range(len(corpus.tokens))]
+    num_tokens = sum(map(len, corpus.tokens))
+    return Validation(
+        loss=loss / num_tokens,
+        token_accuracy=1 - token_errors(corpus.tokens, decoded) / num_tokens,
+        report=score(corpus.texts, [tokenizer.decode(ids) for ids in decoded]),
+    )
