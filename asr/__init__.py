@@ -1,1 +1,33 @@
-"""Speech recognition with bidirectional LSTMs and CTC."""
+"""Speech recognition with bidirectional LSTMs and CTC.
+
+import asr
+print(asr.load().transcribe("talk.mp3").text)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asr.recognizer import Recognizer
+
+__all__ = ["load"]
+
+
+def load(
+    model: str | Path | None = None, *, decoder: str | None = None, device: str = "auto"
+) -> Recognizer:
+    """A recogniser, by default the bundled English one.
+
+    Args:
+        model: A model file, or a folder with one and its language model.
+        decoder: "greedy" or "beam"; by default "beam" where there is a language model.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        AsrError: The model, its language model or the device cannot be had.
+    """
+    from asr.recognizer import load_recognizer  # torch is slow to import
+
+    return load_recognizer(Path(model) if model else None, decoder=decoder, device=device)

@@ -74,7 +74,9 @@ def save_checkpoint(
         f"model.{name}": tensor.detach().cpu().to(dtype if tensor.is_floating_point() else None)
         for name, tensor in model.state_dict().items()
     }
-    tensors |= {f"front_end.{n}": t.detach().cpu().clone() for n, t in front_end.state_dict().items()}
+    tensors |= {
+        f"front_end.{n}": t.detach().cpu().clone() for n, t in front_end.state_dict().items()
+    }
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from asr.errors import ConfigError
 
-__all__ = ["Config", "build", "load", "read_yaml"]
+__all__ = ["Config", "build", "load", "parse_overrides", "read_yaml"]
 
 
 class Config(BaseModel):
@@ -54,10 +54,20 @@ def load(model: type[ConfigT], path: Path, overrides: list[str] | None = None) -
     Raises:
         ConfigError: The file cannot be read, or a key or a value does not fit.
     """
-    values = read_yaml(path)
-    for override in overrides or []:
-        _apply(values, override)
+    values = parse_overrides(overrides or [], read_yaml(path))
     return build(model, values, str(path))
+
+
+def parse_overrides(overrides: list[str], onto: dict[str, Any] | None = None) -> dict[str, Any]:
+    """`key.path=value` strings as nested values, put over those of `onto`.
+
+    Raises:
+        ConfigError: One is not of that form.
+    """
+    values = dict(onto or {})
+    for override in overrides:
+        _apply(values, override)
+    return values
 
 
 def build(model: type[ConfigT], values: dict[str, Any], where: str) -> ConfigT:

@@ -20,12 +20,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from asr.audio.files import read_blocks
 from asr.audio.windows import Window, WindowPlan, cut_windows
-from asr.checkpoint import Checkpoint
-from asr.decoding import Decoder, words_of
-from asr.errors import AsrError
+from asr.checkpoint import Checkpoint, load_checkpoint
+from asr.config import load
+from asr.decoding import BeamConfig, Decoder, make_decoder, words_of
+from asr.errors import AsrError, ConfigError, DeviceError
+from asr.lm import read_words
 from asr.types import Emissions, Segment, Transcript, Word
 
-__all__ = ["Recognizer", "Source"]
+__all__ = ["PRETRAINED", "Recognizer", "Source", "load_recognizer", "pick_device"]
+
+PRETRAINED = Path(__file__).parent / "pretrained" / "english"
+"""The bundled model: weights, language model and decoder settings."""
 
 Source = str | Path | BinaryIO
 
@@ -74,13 +79,19 @@ class Recognizer:
         return result
 
     def transcribe_many(
-        self, sources: Iterable[Source], *, warn: Callable[[str], None] | None = None
+        self,
+        sources: Iterable[Source],
+        *,
+        warn: Callable[[str], None] | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> Iterator[Transcript | AsrError]:
         """Results in order; a recording that cannot be read gives its error instead.
 
-        Short recordings share batches, so many of them are much faster together.
+        Short recordings share batches, so many of them are much faster together. `progress` is
+        called with the seconds of audio that have been recognised since it was called last.
         """
-        return self._run(read_blocks(source, self._sample_rate, warn=warn) for source in sources)
+        recordings = (read_blocks(source, self._sample_rate, warn=warn) for source in sources)
+        return self._run(recordings, progress)
 
     def transcribe_samples(self, samples: npt.NDArray[np.float32]) -> Transcript:
         """The text of mono float32 samples at the model's rate."""
@@ -106,7 +117,9 @@ class Recognizer:
         return WindowPlan(core, context, features.window_length - features.hop_length)
 
     def _run(
-        self, recordings: Iterable[Iterator[npt.NDArray[np.float32]]]
+        self,
+        recordings: Iterable[Iterator[npt.NDArray[np.float32]]],
+        progress: Callable[[float], None] | None = None,
     ) -> Iterator[Transcript | AsrError]:
         segments: list[Segment] = []
         stream = _Passages(self.checkpoint.seconds_per_step, self._silent_ids())
@@ -117,6 +130,8 @@ class Recognizer:
                 continue
             for start_s, passage in stream.push(rows, job.window.is_last):
                 segments.extend(self._decode(passage, start_s))
+            if progress:
+                progress(job.window.core / self._sample_rate)
             if job.window.is_last:
                 duration = (job.window.start + job.window.core) / self._sample_rate
                 yield _transcript(segments, duration)
@@ -230,3 +245,52 @@ def _segments(words: Sequence[Word]) -> list[Segment]:
 
 def _transcript(segments: Sequence[Segment], duration: float) -> Transcript:
     return Transcript(" ".join(s.text for s in segments), tuple(segments), duration)
+
+
+def load_recognizer(
+    model: Path | None = None,
+    *,
+    decoder: str | None = None,
+    lm: Path | None = None,
+    device: str = "auto",
+    batch_windows: int = 8,
+) -> Recognizer:
+    """Open a model, and the language model and decoder settings that lie beside it.
+
+    Args:
+        model: A file, or a folder; the bundled model by default.
+        decoder: "greedy" or "beam"; "beam" by default where there is a language model.
+        lm: Another language model than the one beside the weights.
+        device: "auto", "cpu" or "cuda".
+        batch_windows: Windows encoded together.
+
+    Raises:
+        AsrError: One of them is missing, damaged or does not fit.
+    """
+    checkpoint = load_checkpoint(model or PRETRAINED, pick_device(device))
+    lm = lm or checkpoint.language_model()
+    name = decoder or ("beam" if lm else "greedy")
+    settings = checkpoint.path.parent / "decoder.yaml"
+    made = make_decoder(
+        name,
+        checkpoint.tokenizer,
+        lm=lm,
+        words=read_words(lm) if lm and name != "greedy" else None,
+        config=load(BeamConfig, settings) if settings.exists() else None,
+    )
+    return Recognizer(checkpoint, made, batch_windows=batch_windows)
+
+
+def pick_device(name: str) -> torch.device:
+    """The compute device of that name; "auto" is the GPU where there is one.
+
+    Raises:
+        ConfigError: No such name.
+        DeviceError: There is no GPU.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"no device {name!r}; there are auto, cpu and cuda")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise DeviceError("no CUDA device found", "use --device cpu")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")

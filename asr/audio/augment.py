@@ -59,7 +59,7 @@ class WaveformAugmenter:
         if rng.random() < config.reverb_probability:
             samples = reverberate(samples, self.sample_rate, rng.uniform(*config.rt60_s), rng)
         if self.noises and rng.random() < config.noise_probability:
-            noise = self.noises[rng.integers(len(self.noises))]
+            noise = self.noises[int(rng.integers(len(self.noises)))]
             samples = add_noise(samples, noise, rng.uniform(*config.snr_db), rng)
         if rng.random() < config.narrowband_probability:
             samples = _narrowband(samples, self.sample_rate)
@@ -92,7 +92,7 @@ def reverberate(
     direct_to_reverberant = 10 ** (rng.uniform(0, 12) / 20)
     tail /= np.sqrt(np.sum(tail**2)) * direct_to_reverberant
     tail[0] = 1.0
-    wet = scipy.signal.fftconvolve(samples, tail.astype(np.float32))
+    wet: Samples = scipy.signal.fftconvolve(samples, tail.astype(np.float32))
     return wet[: len(samples)].astype(np.float32)
 
 

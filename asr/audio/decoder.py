@@ -1,9 +1,10 @@
 """Two decoders behind one door: any recording to mono chunks at its own rate.
 
-libsndfile reads files of plain samples (wav, aiff, au, caf, ...). FFmpeg, through PyAV, reads all
-others, FLAC, Ogg and MP3 among them: it goes on after damage where libsndfile gives up, and
-libsndfile's MP3 decoder prints on standard error and, read block by block, changes the samples of
-variable-bitrate files. What the first cannot open, the other tries. The suffix decides nothing.
+libsndfile reads files of plain samples (wav, aiff, au, caf, ...) and Ogg, of which it loses less
+than FFmpeg where a page is damaged. FFmpeg, through PyAV, reads all others, FLAC and MP3 among
+them: it goes on after damage where libsndfile gives up, and libsndfile's MP3 decoder prints on
+standard error and, read block by block, changes the samples of variable-bitrate files. What the
+first cannot open, the other tries. The suffix decides nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import soundfile
+from av.audio.plane import AudioPlane
 
 from asr.errors import AudioError
 
@@ -31,16 +33,18 @@ KINDS = "wav, flac, mp3, m4a, ogg, opus, webm, mp4 or the like"
 
 _CHUNK_VALUES = 1 << 18  # samples times channels decoded at once: 1 MiB
 _SHORTFALL_S = 0.5  # encoder padding and rounding stay well below
-_GAP_S = (0.25, 60.0)  # shorter gaps are jitter, longer ones damaged time stamps
+_GAP_S = (0.25, 60.0)  # shorter gaps are jitter, much longer ones damaged time stamps
+_RATES_HZ = (1_000, 1_000_000)
 
-_PLAIN_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"caff", b"riff", b"NIST")
+_LIBSNDFILE_MAGIC = tuple(b"RIFF RIFX RF64 FORM .snd caff riff NIST OggS".split())
 _FORWARD_MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3")  # the last is webm
-_PLAIN_SUBTYPE = re.compile("PCM_.*|FLOAT|DOUBLE|ULAW|ALAW")
+_LIBSNDFILE_SUBTYPE = re.compile("PCM_.*|FLOAT|DOUBLE|ULAW|ALAW|VORBIS|OPUS")
 # libsndfile's log, where a header promises other than the file holds.
 _SHORT_DATA = re.compile(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _UNKNOWN_LENGTH = 0x7FFF0000  # bytes; programs that write to a pipe put this much or more
 # For these FFmpeg computes a length from the bit rate; no header states it.
 _GUESSED_LENGTH = {"aac", "ac3", "amr", "dts", "eac3", "loas", "mp2", "mp3", "mpeg", "mpegts"}
+_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _OGG_PAGE = 65_307  # bytes of the longest page
 
 
@@ -178,8 +182,8 @@ def header_duration(data: Input, name: str) -> float | None:
 @contextmanager
 def _opened(data: Input, name: str) -> Iterator[Any]:
     """The first decoder that opens the source: soundfile.SoundFile or av's InputContainer."""
-    decoder = _open_libsndfile(data, plain=True) or _open_ffmpeg(data)
-    decoder = decoder or _open_libsndfile(data, plain=False)
+    decoder = _open_libsndfile(data, first=True) or _open_ffmpeg(data)
+    decoder = decoder or _open_libsndfile(data, first=False)
     data.raise_failure()
     if decoder is None:
         raise _unknown_format(data, name)
@@ -200,11 +204,11 @@ def _unknown_format(data: Input, name: str) -> AudioError:
     )
 
 
-def _open_libsndfile(data: Input, plain: bool) -> Any | None:
-    """Open with libsndfile, or None; `plain` takes only uncompressed samples."""
+def _open_libsndfile(data: Input, first: bool) -> Any | None:
+    """Open with libsndfile, or None; `first` takes only what it reads better than FFmpeg."""
     if not data.seekable() or data.is_mp3:
         return None
-    if plain and not data.head.startswith(_PLAIN_MAGIC):
+    if first and not data.head.startswith(_LIBSNDFILE_MAGIC):
         return None
     data.seek(0)
     try:
@@ -212,7 +216,7 @@ def _open_libsndfile(data: Input, plain: bool) -> Any | None:
     except soundfile.SoundFileError:
         return None
     # No frames: the header may leave the length open, which FFmpeg understands.
-    if plain and not (sound.frames and _PLAIN_SUBTYPE.fullmatch(sound.subtype)):
+    if first and not (sound.frames and _LIBSNDFILE_SUBTYPE.fullmatch(sound.subtype)):
         sound.close()
         return None
     return sound
@@ -245,18 +249,25 @@ def _has_frame_count(data: Input) -> bool:
 
 
 def _has_no_end(data: Input) -> bool:
-    """Whether the last page of an Ogg file is not marked as the last of its stream."""
+    """Whether the last page of an Ogg file is not whole, or not marked as the stream's last.
+
+    The page's layout is that of RFC 3533, section 6.
+    """
     if not data.seekable() or not data.head.startswith(b"OggS"):
         return False
     data.seek(max(0, data.seek(0, io.SEEK_END) - _OGG_PAGE))
     end = data.read(_OGG_PAGE)
-    page = end.rfind(b"OggS")
-    return page < 0 or not end[page + 5 : page + 6] or not end[page + 5] & 4
+    page = end[max(0, end.rfind(b"OggS")) :]
+    if len(page) < 27:
+        return True
+    size = 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return len(page) < size or not page[5] & 4
 
 
 def _from_libsndfile(sound: Any, report: Report) -> Iterator[Chunk]:
     """Decode with libsndfile."""
-    report.stated_s = sound.frames / sound.samplerate
+    rate = _usable_rate(sound.samplerate, report.name)
+    report.stated_s = sound.frames / rate
     for stated, present in _SHORT_DATA.findall(sound.extra_info):
         if int(stated) < _UNKNOWN_LENGTH and int(present) > 0:
             report.stated_s *= int(stated) / int(present)
@@ -264,7 +275,7 @@ def _from_libsndfile(sound: Any, report: Report) -> Iterator[Chunk]:
     try:
         while len(rows := sound.read(out=buffer)):
             with np.errstate(over="ignore", invalid="ignore"):
-                yield rows.mean(axis=1), sound.samplerate
+                yield rows.mean(axis=1), rate
     except soundfile.SoundFileError:
         report.num_damaged += 1
 
@@ -277,19 +288,38 @@ def _from_ffmpeg(container: Any, report: Report, has_count: bool) -> Iterator[Ch
         report.stated_s = _stated_s(container, stream)
     clock_s = (container.start_time or 0) / av.time_base
     for frame in _frames(container, stream, report):
+        rate = _usable_rate(frame.sample_rate, report.name)
         gap_s = 0.0 if frame.time is None else frame.time - clock_s
-        if _GAP_S[0] < gap_s < _GAP_S[1]:
+        # A damaged header can put a gap before every frame: no more silence than sound, about.
+        if _GAP_S[0] < gap_s < _GAP_S[1] + clock_s - 2 * report.silence_s:
             report.silence_s += gap_s
             clock_s += gap_s
-            yield np.zeros(round(gap_s * frame.sample_rate), np.float32), frame.sample_rate
-        clock_s += frame.samples / frame.sample_rate
-        yield _mono(frame), frame.sample_rate
+            yield from _silence(gap_s, rate)
+        clock_s += frame.samples / rate
+        yield _mono(frame), rate
+
+
+def _silence(duration_s: float, rate: int) -> Iterator[Chunk]:
+    """Zeros, in pieces of at most a second."""
+    num_samples = round(duration_s * rate)
+    for start in range(0, num_samples, rate):
+        yield np.zeros(min(rate, num_samples - start), np.float32), rate
+
+
+def _usable_rate(rate: int, name: str) -> int:
+    """The rate in Hz, if a recording can have it."""
+    if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
+        raise AudioError(
+            f"{name}: sample rate {rate} Hz; needed {_RATES_HZ[0]} to {_RATES_HZ[1]} Hz",
+            "the header is probably wrong: export the recording again",
+        )
+    return rate
 
 
 def _audio_stream(container: Any, name: str) -> Any:
     """The stream FFmpeg thinks best; AudioError names what there is when none is audio."""
     stream = container.streams.best("audio")
-    if stream is not None:
+    if stream is not None and stream.codec_context is not None:
         return stream
     found = ", ".join(f"{each.type}/{_codec(each)}" for each in container.streams) or "no streams"
     raise AudioError(
@@ -319,7 +349,7 @@ def _frames(container: Any, stream: Any, report: Report) -> Iterator[Any]:
     while True:
         try:
             packet = next(packets, None)
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # the latter where damage makes a stream appear
             report.num_damaged += 1
             return
         if packet is None:
@@ -334,9 +364,7 @@ def _frames(container: Any, stream: Any, report: Report) -> Iterator[Any]:
 
 def _mono(frame: Any) -> Samples:
     """The mean of a frame's channels, scaled to [-1, 1]."""
-    values = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
+    values = _channels(frame)
     if values.dtype == np.uint8:
         values = (values.astype(np.float32) - 128) / 128
     elif values.dtype.kind == "i":
@@ -344,3 +372,21 @@ def _mono(frame: Any) -> Samples:
     with np.errstate(over="ignore", invalid="ignore"):
         mono: Samples = values.astype(np.float32).mean(axis=0)
     return mono
+
+
+def _channels(frame: Any) -> npt.NDArray[Any]:
+    """A frame's values (channels, num_samples).
+
+    PyAV's own `to_ndarray` reads beyond the last channel where there are eight or more: it takes
+    pointers until one is null, and FFmpeg ends a full list without.
+    """
+    num_channels = frame.layout.nb_channels
+    if not frame.format.is_planar:
+        return _plane(frame, 0, frame.samples * num_channels).reshape(-1, num_channels).T
+    return np.stack([_plane(frame, index, frame.samples) for index in range(num_channels)])
+
+
+def _plane(frame: Any, index: int, num_values: int) -> npt.NDArray[Any]:
+    """The values that lie together: one channel, or all interleaved."""
+    plane: Any = AudioPlane(frame, index)
+    return np.frombuffer(plane, _DTYPES[frame.format.name.removesuffix("p")], num_values)

@@ -31,7 +31,6 @@ AUDIO_SUFFIXES = frozenset({
 # fmt: on
 """What `find_audio` takes from a folder. A file that is named itself needs no suffix."""
 
-_RATES_HZ = (1_000, 1_000_000)
 _MERGED_SAMPLES = 1 << 14
 _LOUDEST = 2.0**32  # above int32 scale: a damaged float file, not sound
 
@@ -65,9 +64,7 @@ def read_blocks(
     report = Report(_name(source))
     with _opened(source, report.name) as data:
         chunks = _merged(_cleaned(decode(data, report), report))
-        yield from _blocks(
-            _resampled(chunks, sample_rate, report.name), max(1, round(block_s * sample_rate))
-        )
+        yield from _blocks(_resampled(chunks, sample_rate), max(1, round(block_s * sample_rate)))
     report.raise_if_nothing()
     for line in report.flaws():
         (warn or _log.warning)(line)
@@ -222,14 +219,9 @@ def _merged(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
             yield joined, rate
 
 
-def _resampled(chunks: Iterator[Chunk], sample_rate: int, name: str) -> Iterator[Samples]:
+def _resampled(chunks: Iterator[Chunk], sample_rate: int) -> Iterator[Samples]:
     """Resample; a rate that changes on the way starts a new resampler."""
     for rate, run in itertools.groupby(chunks, key=lambda chunk: chunk[1]):
-        if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
-            raise AudioError(
-                f"{name}: sample rate {rate} Hz; needed {_RATES_HZ[0]} to {_RATES_HZ[1]} Hz",
-                "the header is probably wrong: export the recording again",
-            )
         if rate == sample_rate:
             yield from (samples for samples, _ in run)
             continue

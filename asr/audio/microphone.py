@@ -209,7 +209,7 @@ def _refused(name: str, error: Exception) -> DeviceError:
     message = " ".join(str(error).split())
     return DeviceError(
         f"{name}: {message}; needed a microphone that can be opened",
-        "close other programs that record, allow this one to, or try another: asr listen --device",
+        "close other programs that record, allow this one to, or try another: asr listen --input",
     )
 
 

@@ -10,29 +10,40 @@ __all__ = ["bucket_batches"]
 
 
 def bucket_batches(
-    durations: Sequence[float], max_batch_s: float, seed: Sequence[int], jitter: float = 0.1
+    durations: Sequence[float],
+    max_batch_s: float,
+    seed: Sequence[int],
+    *,
+    jitter: float = 0.1,
+    group: int = 1,
 ) -> list[list[int]]:
     """Every index once, in batches whose padded duration stays within `max_batch_s`.
 
     Durations are shaken by up to `jitter` before they are sorted, so that batches differ from
-    epoch to epoch, and the batches are shuffled. An utterance longer than `max_batch_s` is a
-    batch of its own.
+    epoch to epoch, and the batches are shuffled. With `group`, so many neighbours in length stay
+    together in the shuffled list: processes that take every group-th batch then work in step.
+    An utterance longer than `max_batch_s` is a batch of its own.
 
     Args:
         durations: Seconds, by index.
         max_batch_s: Bound on (utterances in the batch) x (its longest duration).
         seed: Makes the order; the same seed gives the same batches.
         jitter: Relative; 0 sorts exactly.
+        group: Batches that stay together; what is left over after the last whole group is last.
     """
     rng = np.random.default_rng(seed)
     lengths = np.asarray(durations)
-    order = np.argsort(lengths * rng.uniform(1 - jitter, 1 + jitter, len(lengths)), kind="stable")
+    by_length = np.argsort(
+        lengths * rng.uniform(1 - jitter, 1 + jitter, len(lengths)), kind="stable"
+    )
     batches: list[list[int]] = []
     longest = 0.0
-    for index in order.tolist():
+    for index in by_length.tolist():
         longest = max(longest, float(lengths[index]))
         if not batches or longest * (len(batches[-1]) + 1) > max_batch_s:
             batches.append([])
             longest = float(lengths[index])
         batches[-1].append(index)
-    return [batches[i] for i in rng.permutation(len(batches))]
+    whole = len(batches) // group
+    order = (rng.permutation(whole)[:, None] * group + np.arange(group)).ravel()
+    return [batches[i] for i in order] + batches[whole * group :]

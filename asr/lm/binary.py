@@ -92,27 +92,30 @@ def _pack_header(counts: Sequence[int], quantised: bool) -> bytes:
 
 def _sort_from_last_word(model: Model) -> list[_Level]:
     """N-grams sorted by last word, then the one before, and so on: the suffix, then the first."""
-    bits = np.uint64(32)
     rank = np.zeros(1, np.uint64)
     first = np.empty(0, np.uint32)
     levels = []
     for n, grams in enumerate(model.grams):
         first = first[grams.prefix] if n else grams.word
         parent = rank[grams.suffix]
-        order = np.argsort(parent << bits | first)
-        num_parents = len(rank)
+        order = np.argsort(parent << np.uint64(32) | first)
+        parents = np.arange(len(rank) + 1, dtype=np.uint64)
+        start = np.searchsorted(parent[order], parents).astype(np.uint64)
+        prob = np.minimum(_log10(grams.prob), 0)
+        levels.append(_Level(first[order], prob[order], _backoffs(model, n)[order], start))
         rank = np.empty(len(order), np.uint64)
         rank[order] = np.arange(len(order), dtype=np.uint64)
-        start = np.searchsorted(parent[order], np.arange(num_parents + 1, dtype=np.uint64))
-        backoff = _log10(grams.backoff)
-        backoff[backoff == 0] = _NO_EXTENSION
-        if n + 1 < len(model.grams):
-            extended = np.zeros(len(grams), bool)
-            extended[model.grams[n + 1].prefix] = True
-            backoff[extended & (backoff == 0)] = _EXTENSION
-        prob = np.minimum(_log10(grams.prob), 0)
-        levels.append(_Level(first[order], prob[order], backoff[order], start.astype(np.uint64)))
     return levels
+
+
+def _backoffs(model: Model, n: int) -> Floats32:
+    """Logarithms, with a zero negative where no longer n-gram begins so: KenLM looks no further."""
+    backoff = _log10(model.grams[n].backoff)
+    extended = np.zeros(len(backoff), bool)
+    if n + 1 < len(model.grams):
+        extended[model.grams[n + 1].prefix] = True
+    zeros = np.where(extended, _EXTENSION, _NO_EXTENSION)
+    return np.where(backoff == 0, zeros, backoff)
 
 
 def _log10(values: npt.NDArray[np.float64]) -> Floats32:

@@ -133,7 +133,7 @@ def _write(model: Model, out: Path, config: LmConfig) -> None:
                 write_arpa(model, part, compress=out.suffix == ".gz")
             else:
                 write_binary(model, part, config.prob_bits, config.backoff_bits)
-            part.chmod(0o644)
+            part.chmod(0o644)  # temporary files are made for their owner only
             part.replace(out)
         finally:
             part.unlink(missing_ok=True)

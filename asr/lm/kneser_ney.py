@@ -17,13 +17,23 @@ from asr.lm.corpus import Tokens
 from asr.lm.counts import Counts
 from asr.lm.vocabulary import UNK_ID, Vocabulary
 
-__all__ = ["FALLBACK_DISCOUNTS", "Discounts", "Grams", "Model", "estimate", "select"]
+__all__ = [
+    "FALLBACK_DISCOUNTS",
+    "Discounts",
+    "Grams",
+    "Model",
+    "discounts_of",
+    "estimate",
+    "select",
+]
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """Used where the counts of a small text do not give discounts, as in lmplz."""
+
+_LEAST = 1e-12  # discounts can be 0, and a back-off of 0 has no logarithm to write
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,7 @@ def estimate(
     """
     adjusted = _adjust(levels, vocabulary.bos)
     keep = _keep(levels, cutoffs)
-    discounts = [_discounts(counts) for counts in adjusted]
+    discounts = [discounts_of(counts) for counts in adjusted]
     lower = np.array([1.0 / (len(vocabulary) - 1)])  # `<s>` is never predicted
     probs, backoffs = [], []
     for n, level in enumerate(levels):
@@ -131,7 +141,7 @@ def _keep(levels: Sequence[Counts], cutoffs: Sequence[int]) -> list[Mask]:
     return keep
 
 
-def _discounts(counts: npt.NDArray[np.int64]) -> Discounts:
+def discounts_of(counts: npt.NDArray[np.int64]) -> Discounts:
     """Chen and Goodman's equation 26: D_j = j - (j + 1) Y n_{j+1} / n_j, Y = n1 / (n1 + 2 n2)."""
     n = np.bincount(np.minimum(counts, 5), minlength=6).astype(float)
     if n[1:4].all():
@@ -156,6 +166,7 @@ def _interpolate(
     left = np.bincount(level.prefix, np.where(keep, discount, counts), num_contexts)
     seen = total > 0
     backoff = np.divide(left, total, out=np.ones(num_contexts), where=seen)
+    backoff = np.maximum(backoff, _LEAST)
     prob = (counts - discount) / np.where(seen, total, 1.0)[level.prefix]
     prob += backoff[level.prefix] * lower[level.suffix]
     return prob, backoff

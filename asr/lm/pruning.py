@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from asr.lm.kneser_ney import Grams, Model, select
+from asr.lm.kneser_ney import Grams, Model, discounts_of, select
 
 __all__ = ["prune_by_entropy"]
 
@@ -21,7 +21,7 @@ def prune_by_entropy(model: Model, threshold: float) -> Model:
 
     From the longest n-grams to the pairs; those that are the prefix or suffix of a longer one
     that stays, stay. How likely a context is, which Kneser-Ney models of lower order estimate
-    badly (Chelba et al. 2010), is taken from the counts of the text.
+    badly (Chelba et al. 2010), is taken from its count in the text, discounted.
     """
     grams = list(model.grams)
     num_predicted = int(grams[0].count.sum() - grams[0].count[model.vocabulary.bos])
@@ -47,8 +47,14 @@ def _loss(level: Grams, contexts: Grams, num_predicted: int) -> Floats:
     old = np.log(free / free_lower)
     new = np.log((free + level.prob) / (free_lower + lower))
     change = level.prob * (np.log(lower) + new - np.log(level.prob)) + free * (new - old)
-    loss: Floats = -contexts.count[level.prefix] / num_predicted * change
+    expected = contexts.count - _discount(contexts.count)
+    loss: Floats = -expected[level.prefix] / num_predicted * change
     return loss
+
+
+def _discount(counts: npt.NDArray[np.int64]) -> Floats:
+    """How much less often n-grams will be in as much new text (see `discounts_of`)."""
+    return np.array([0.0, *discounts_of(counts).values])[np.minimum(counts, 3)]
 
 
 def _free(level: Grams, contexts: Grams, keep: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:

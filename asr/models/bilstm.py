@@ -7,7 +7,7 @@ al. (2016, Deep Speech 2): 25 steps a second are still more than letters are spo
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from pydantic import Field
@@ -111,9 +111,13 @@ class BiLSTM(nn.Module):
 
     def classify(self, encoded: torch.Tensor) -> torch.Tensor:
         """float32 log-probabilities of encodings (..., encoding_size)."""
-        return self.output(encoded).float().log_softmax(dim=-1)  # type: ignore[no-any-return]
+        logits: torch.Tensor = self.output(encoded)
+        return logits.float().log_softmax(dim=-1)
 
 
-def _halve(size: int | torch.Tensor) -> int | torch.Tensor:  # type: ignore[misc]
+SizeT = TypeVar("SizeT", int, torch.Tensor)
+
+
+def _halve(size: SizeT) -> SizeT:
     """Output size of a convolution with kernel 3, stride 2, padding 1."""
     return (size + 1) // 2

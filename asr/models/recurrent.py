@@ -8,6 +8,7 @@ without oneDNN, at a quarter of the speed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -16,7 +17,7 @@ from torch import nn
 __all__ = ["BiRecurrent", "MaskedNorm", "lengths_to_mask", "reverse_padded"]
 
 Cell = Literal["lstm", "gru", "rnn"]
-_CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+_CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 def lengths_to_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
@@ -62,13 +63,14 @@ def _make_cell(cell: Cell, input_size: int, hidden: int) -> nn.RNNBase:
     open lets the gradient travel from the first update on.
     """
     module = _CELLS[cell](input_size, hidden, batch_first=True)
-    nn.init.xavier_uniform_(module.weight_ih_l0)
-    for gate in module.weight_hh_l0.data.split(hidden):
+    parameters = dict(module.named_parameters())
+    nn.init.xavier_uniform_(parameters["weight_ih_l0"])
+    for gate in torch.split(parameters["weight_hh_l0"].data, hidden):
         nn.init.orthogonal_(gate)
-    nn.init.zeros_(module.bias_ih_l0)
-    nn.init.zeros_(module.bias_hh_l0)
+    nn.init.zeros_(parameters["bias_ih_l0"])
+    nn.init.zeros_(parameters["bias_hh_l0"])
     if cell == "lstm":  # torch's order of gates: input, forget, cell, output
-        module.bias_ih_l0.data[hidden : 2 * hidden] = 1.0
+        parameters["bias_ih_l0"].data[hidden : 2 * hidden] = 1.0
     return module
 
 
@@ -78,11 +80,12 @@ class MaskedNorm(nn.Module):
     def __init__(self, size: int, kind: Literal["layer", "batch", "none"]) -> None:
         super().__init__()
         self.kind = kind
-        self.norm: nn.Module = {
+        norms: dict[str, Callable[[int], nn.Module]] = {
             "layer": nn.LayerNorm,
             "batch": nn.BatchNorm1d,
-            "none": lambda _: nn.Identity(),
-        }[kind](size)
+            "none": nn.Identity,
+        }
+        self.norm = norms[kind](size)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(batch, steps, size) to the same shape; padding is left as it is by "batch"."""

@@ -26,7 +26,15 @@ from asr.tokenizer import Tokenizer
 from asr.training.config import RunConfig
 from asr.types import Utterance
 
-__all__ = ["Corpus", "epoch_batches", "load_corpus", "load_noises", "make_dataset", "make_loader", "measure_statistics"]
+__all__ = [
+    "Corpus",
+    "epoch_batches",
+    "load_corpus",
+    "load_noises",
+    "make_dataset",
+    "make_loader",
+    "measure_statistics",
+]
 
 Progress = Callable[[int, int], None]
 
@@ -98,7 +106,9 @@ def load_corpus(
         tokens.append(ids)
     if not kept:
         first = next(iter(skipped.items()), ("", "the manifests are empty"))
-        raise TrainingError(f"no usable utterance in {len(manifests)} manifests: {': '.join(first)}")
+        raise TrainingError(
+            f"no usable utterance in {len(manifests)} manifests: {': '.join(first)}"
+        )
     return Corpus(
         utterances=[utterances[i] for i in kept],
         texts=[tokenizer.decode(ids) for ids in tokens],
@@ -195,6 +205,6 @@ def epoch_batches(
 ) -> list[list[int]]:
     """This process's batches of one epoch; every process gets the same number."""
     seed = (config.train.seed, epoch)
-    batches = bucket_batches(corpus.durations, config.train.batch_s, seed)
+    batches = bucket_batches(corpus.durations, config.train.batch_s, seed, group=world_size)
     even = len(batches) // world_size * world_size
     return batches[:even][rank::world_size] if even else batches

@@ -43,7 +43,17 @@ from asr.training.validate import Validation, decode_greedy, token_errors, valid
 __all__ = ["Trainer", "train"]
 
 STATE_FILE = "state.safetensors"
-_SUMS = ("loss", "tokens", "errors", "teacher", "frames", "norm", "updates", "skipped", "infeasible")
+_SUMS = (
+    "loss",
+    "tokens",
+    "errors",
+    "teacher",
+    "frames",
+    "norm",
+    "updates",
+    "skipped",
+    "infeasible",
+)
 
 
 def train(
@@ -112,9 +122,7 @@ class Trainer:
     def _load(self, manifests: tuple[Path, ...], most: int | None) -> Corpus:
         if not self.world.is_main:
             self.world.barrier()  # the main process decodes; the others find its cache
-        corpus = load_corpus(
-            manifests, self.config, self.tokenizer, most, self.display.decoding
-        )
+        corpus = load_corpus(manifests, self.config, self.tokenizer, most, self.display.decoding)
         if self.world.is_main:
             self.world.barrier()
             for name, reason in list(corpus.skipped.items())[:5]:

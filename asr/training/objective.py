@@ -66,5 +66,5 @@ class Objective(nn.Module):
         assert self.teacher_head is not None
         target = target[:, : encoded.shape[1]]
         known = lengths_to_mask(steps, encoded.shape[1]) & torch.isfinite(target[:, :, 0])
-        difference = self.teacher_head(encoded[known]).float() - target[known]
+        difference: torch.Tensor = self.teacher_head(encoded[known]).float() - target[known]
         return difference.square().sum() / max(1, difference.numel())

@@ -49,7 +49,9 @@ def load_state(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         ) from error
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, torch.Tensor]:
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer, module: nn.Module
+) -> dict[str, torch.Tensor]:
     """The optimiser's tensors under names made of the parameter's name."""
     return {
         f"optimizer.{name}.{key}": value

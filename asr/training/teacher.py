@@ -124,7 +124,11 @@ class _Encoder:
         view = self._ctranslate2.StorageView.from_array(
             np.ascontiguousarray(features[None], dtype=np.float32)
         )
-        return np.array(self._model.encode(view, to_cpu=True))[0].astype(np.float16)
+        states: npt.NDArray[np.float16] = np.array(
+            self._model.encode(view, to_cpu=True), np.float16
+        )
+        first: npt.NDArray[np.float16] = states[0]
+        return first
 
 
 if __name__ == "__main__":
