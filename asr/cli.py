@@ -175,6 +175,21 @@ def lm_build(
 
 
 @app.command()
+def tune(
+    manifest: Annotated[Path, typer.Argument(help="The tuning set; never the test set.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="decoder.yaml to write.")],
+    model: Model = None,
+    lm: Lm = None,
+    most: Annotated[int, typer.Option(help="Use so many utterances, evenly spread.")] = 400,
+) -> None:
+    """Choose the beam search's language model weight and word score."""
+    from asr.commands import run_tune
+
+    with _progress() as progress:
+        run_tune(_load(model, "greedy", lm, "auto"), lm, manifest, most, output, stderr, progress)
+
+
+@app.command()
 def info(
     model: Annotated[Path | None, typer.Argument(help="The bundled one if left out.")] = None,
 ) -> None:
@@ -199,7 +214,11 @@ def _warn(text: str) -> None:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True) as progress:
+    # Redirected, text would be printed above the bar and so to standard error: right only where
+    # both are the same terminal.
+    together = sys.stdout.isatty()
+    progress = Progress(*columns, console=stderr, transient=True, redirect_stdout=together)
+    with progress:
         yield progress
 
 

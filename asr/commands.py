@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -28,6 +29,8 @@ from asr.evaluation import evaluate as evaluate_manifest
 from asr.lm import LmConfig, build_lm
 from asr.recognizer import Recognizer
 from asr.streaming import LiveRecognizer
+from asr.text import get_normaliser
+from asr.tuning import Trial, compute_emissions, tune
 from asr.types import Transcript
 from asr.writers import FORMATS, save, write
 
@@ -39,6 +42,7 @@ __all__ = [
     "run_listen",
     "run_lm_build",
     "run_transcribe",
+    "run_tune",
 ]
 
 Blocks = Iterable[npt.NDArray[np.float32]]
@@ -222,6 +226,37 @@ def run_lm_build(
         f"{output}: {report.num_words} words in {report.num_sentences} sentences "
         f"({report.num_skipped} lines skipped), {ngrams} n-grams, {report.size / 1e6:.1f} MB"
     )
+
+
+def run_tune(
+    recognizer: Recognizer,
+    lm: Path | None,
+    manifest: Path,
+    most: int,
+    output: Path,
+    stderr: Console,
+    progress: Progress,
+) -> None:
+    """Try settings of the beam search and write the best."""
+    lm = lm or recognizer.checkpoint.language_model()
+    if lm is None:
+        raise ConfigError("the model has no language model to weigh", "give one with --lm")
+    utterances = read_manifest(manifest, need_text=True)
+    count = min(most, len(utterances))
+    chosen = [utterances[i * len(utterances) // count] for i in range(count)]
+    task = progress.add_task("encoding", total=count)
+    emissions = compute_emissions(
+        recognizer, chosen, lambda done: progress.update(task, completed=done)
+    )
+    references = [get_normaliser("basic")(utterance.text) for utterance in chosen]
+    best = tune(recognizer, lm, emissions, references, lambda trial: _print_trial(stderr, trial))
+    weights = best.config.model_dump(exclude_defaults=True)
+    output.write_text(f"# WER {best.wer:.2%} on {count} utterances\n" + yaml.safe_dump(weights))
+
+
+def _print_trial(stderr: Console, trial: Trial) -> None:
+    config = trial.config
+    stderr.print(f"lm_weight {config.lm_weight} word_score {config.word_score} WER {trial.wer:.2%}")
 
 
 def describe(model: Path) -> dict[str, Any]:

@@ -90,6 +90,8 @@ def reverberate(
     tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / rt60_s)
     tail[: int(0.002 * sample_rate)] = 0.0
     direct_to_reverberant = 10 ** (rng.uniform(0, 12) / 20)
+    if not tail.any():  # a room too small for reflections
+        return samples
     tail /= np.sqrt(np.sum(tail**2)) * direct_to_reverberant
     tail[0] = 1.0
     wet: Samples = scipy.signal.fftconvolve(samples, tail.astype(np.float32))

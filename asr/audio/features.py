@@ -104,4 +104,4 @@ def feature_statistics(features: list[torch.Tensor]) -> tuple[torch.Tensor, torc
         Two float32 tensors (n_mels,); the deviation is at least 1e-3.
     """
     frames = torch.cat(features).double()
-    return frames.mean(0).float(), frames.std(0).clamp(min=1e-3).float()
+    return frames.mean(0).float(), frames.std(0, correction=0).clamp(min=1e-3).float()

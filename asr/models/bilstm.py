@@ -53,8 +53,8 @@ class Subsampling(nn.Module):
         x = features[:, None]
         for conv in self.convs:
             # What a convolution reads past the end must be zero whatever the batch's padding.
-            mask = lengths_to_mask(lengths, x.shape[2])
-            x = torch.relu(conv(x * mask[:, None, :, None]))
+            padding = ~lengths_to_mask(lengths, x.shape[2])
+            x = torch.relu(conv(x.masked_fill(padding[:, None, :, None], 0)))
             lengths = _halve(lengths)
         return x.transpose(1, 2).flatten(2), lengths
 
