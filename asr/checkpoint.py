@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from asr.audio.features import FeatureConfig, LogMel
 from asr.config import build
@@ -54,7 +54,8 @@ class Checkpoint:
     @property
     def seconds_per_step(self) -> float:
         """Time between two rows of emissions."""
-        return self.front_end.config.hop_ms * self.model.subsampling_factor / 1000
+        features = self.front_end.config
+        return features.hop_length * self.model.subsampling_factor / features.sample_rate
 
     def language_model(self) -> Path | None:
         """The n-gram model that lies beside the weights, if one does."""
@@ -88,7 +89,8 @@ def save_checkpoint(
     header["content_hash"] = _content_hash(header, tensors)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".tmp")
-    save_file(tensors, partial, metadata={"asr": json.dumps(header, sort_keys=True)})
+    # safetensors' save_file makes files that only their owner may read.
+    partial.write_bytes(save(tensors, metadata={"asr": json.dumps(header, sort_keys=True)}))
     partial.replace(path)
     return str(header["content_hash"])
 
@@ -147,6 +149,11 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         raise CheckpointError(
             f"{file}: format version {version}; this program reads 1 to {FORMAT_VERSION}",
             "update the program",
+        )
+    if json.dumps(header, sort_keys=True) != metadata["asr"]:  # the hash sees values, not spelling
+        raise CheckpointError(
+            f"{file}: damaged: the header is not as it was written",
+            "copy or download the file again",
         )
     return header, tensors
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from asr.errors import AsrError
 from asr.recognizer import Recognizer
 from asr.scoring import ErrorReport, UtteranceScore, bootstrap_wer, score_utterances, summarise
+from asr.text import get_normaliser
 from asr.types import Utterance
 
 __all__ = ["Evaluation", "Result", "evaluate"]
@@ -55,7 +57,7 @@ class Evaluation:
         """Plain values; rates are fractions."""
         return {
             **self.report.to_json(),
-            "wer_interval_95": list(self.interval),
+            "wer_interval_95": [rate if math.isfinite(rate) else None for rate in self.interval],
             "real_time_factor": self.real_time_factor,
             "audio_s": self.audio_s,
             "normaliser": self.normaliser,
@@ -97,6 +99,7 @@ def evaluate(
     Raises:
         ConfigError: No such normaliser.
     """
+    get_normaliser(normaliser)  # a wrong name must not wait for the recognition to end
     order = sorted(range(len(utterances)), key=lambda i: utterances[i].duration or 0.0)
     found: dict[int, str] = {}
     failures: dict[str, str] = {}

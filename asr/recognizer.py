@@ -8,8 +8,8 @@ half a minute that end in a pause, so no word lies across two of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +25,7 @@ from asr.config import load
 from asr.decoding import BeamConfig, Decoder, make_decoder, words_of
 from asr.errors import AsrError, ConfigError, DeviceError
 from asr.lm import read_words
+from asr.tokenizer import BLANK
 from asr.types import Emissions, Segment, Transcript, Word
 
 __all__ = ["PRETRAINED", "Recognizer", "Source", "load_recognizer", "pick_device"]
@@ -122,7 +123,8 @@ class Recognizer:
         progress: Callable[[float], None] | None = None,
     ) -> Iterator[Transcript | AsrError]:
         segments: list[Segment] = []
-        stream = _Passages(self.checkpoint.seconds_per_step, self._silent_ids())
+        separator_id = self.checkpoint.tokenizer.separator_id
+        stream = _Passages(self.checkpoint.seconds_per_step, separator_id)
         for job, rows in self._encode(_jobs(recordings, self._plan)):
             if isinstance(job, AsrError):
                 segments, stream = [], stream.fresh()
@@ -165,9 +167,6 @@ class Recognizer:
             for rows, count, window in zip(log_probs, steps, windows, strict=True)
         ]
 
-    def _silent_ids(self) -> torch.Tensor:
-        return torch.tensor([0, self.checkpoint.tokenizer.separator_id])
-
     def _decode(self, log_probs: torch.Tensor, start_s: float) -> list[Segment]:
         emissions = Emissions(log_probs, self.checkpoint.seconds_per_step)
         best = self.decoder.decode(emissions)[0]
@@ -193,15 +192,15 @@ def _jobs(
 class _Passages:
     """Cuts a stream of emissions into passages that end in a pause."""
 
-    def __init__(self, seconds_per_step: float, silent_ids: torch.Tensor) -> None:
+    def __init__(self, seconds_per_step: float, separator_id: int) -> None:
         self.seconds_per_step = seconds_per_step
-        self.silent_ids = silent_ids
+        self.separator_id = separator_id
         self._held = torch.empty(0)
         self._start = 0
 
     def fresh(self) -> _Passages:
         """For the next recording."""
-        return _Passages(self.seconds_per_step, self.silent_ids)
+        return _Passages(self.seconds_per_step, self.separator_id)
 
     def push(self, rows: torch.Tensor, is_last: bool) -> Iterator[tuple[float, torch.Tensor]]:
         """Take in rows; give out (start in seconds, rows) of every passage that is complete."""
@@ -219,15 +218,21 @@ class _Passages:
         return start_s, passage
 
     def _best_cut(self, longest: int) -> int:
-        """The middle of the longest run of silent steps in the second half of `longest` steps."""
-        first = longest // 2
-        silent = torch.isin(self._held[first:longest].argmax(dim=1), self.silent_ids)
-        best_length, best_middle, run = 0, longest - first, 0
-        for position, is_silent in enumerate(silent.tolist()):
-            run = run + 1 if is_silent else 0
-            if run > best_length:
-                best_length, best_middle = run, position + 1 - run // 2
-        return first + best_middle
+        """The middle of the longest pause in the second half of `longest` steps.
+
+        A pause has a separator among its steps: blanks alone may lie within a drawn-out word, and
+        are taken only where there is nothing else.
+        """
+        position = longest // 2
+        best, cut = (False, 0), longest
+        tokens: list[int] = self._held[position:longest].argmax(dim=1).tolist()
+        for is_silent, group in groupby(tokens, lambda token: token in (BLANK, self.separator_id)):
+            run = list(group)
+            found = (self.separator_id in run, len(run))
+            if is_silent and found > best:
+                best, cut = found, position + (len(run) + 1) // 2
+            position += len(run)
+        return cut
 
 
 def _segments(words: Sequence[Word]) -> list[Segment]:
@@ -244,7 +249,14 @@ def _segments(words: Sequence[Word]) -> list[Segment]:
 
 
 def _transcript(segments: Sequence[Segment], duration: float) -> Transcript:
-    return Transcript(" ".join(s.text for s in segments), tuple(segments), duration)
+    text = " ".join(segment.text for segment in segments)
+    return Transcript(text, tuple(_within(segment, duration) for segment in segments), duration)
+
+
+def _within(segment: Segment, duration: float) -> Segment:
+    """Without what the last step reaches beyond the recording."""
+    words = tuple(replace(word, end=min(word.end, duration)) for word in segment.words)
+    return replace(segment, end=min(segment.end, duration), words=words)
 
 
 def load_recognizer(

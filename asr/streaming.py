@@ -71,14 +71,16 @@ class LiveRecognizer:
         if len(self._held):
             yield from self._look(len)
         self._forget(len(self._held))
+        self._unseen = 0
 
     def _look(self, count_final: Callable[[tuple[Word, ...]], int]) -> Iterator[LiveResult]:
         words = self._words()
         count = count_final(words)
         if count:
             yield LiveResult(_segment(words[:count]), is_final=True)
-            end = words[count - 1].end if count == len(words) else words[count].start
-            self._forget(round(end * self.sample_rate) - self._start)
+            # Half the silence stays: the end of a word may sound on after its last letter.
+            rest = words[count].start if count < len(words) else (words[-1].end + self.seconds) / 2
+            self._forget(round(rest * self.sample_rate) - self._start)
         elif words:
             yield LiveResult(_segment(words), is_final=False)
         else:

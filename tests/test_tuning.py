@@ -13,23 +13,24 @@ from asr.tuning import compute_emissions, tune
 from asr.types import Emissions, Utterance
 
 # "bad" sounds a little more like what was said than "bed"; only the language model knows better.
-ARPA = r"""\data\
-ngram 1=5
-ngram 2=2
-
-\1-grams:
--9.0 <unk> 0.0
--9.0 <s> 0.0
--0.4 </s> 0.0
--3.0 bad 0.0
--0.3 bed 0.0
-
-\2-grams:
--0.1 <s> bed
--0.1 bed </s>
-
-\end\
-"""
+UNIGRAMS = (("<unk>", -9.0), ("<s>", -9.0), ("</s>", -0.4), ("bad", -3.0), ("bed", -0.3))
+BIGRAMS = (("<s> bed", -0.1), ("bed </s>", -0.1))
+ARPA = "\n".join(
+    [
+        "\\data\\",
+        f"ngram 1={len(UNIGRAMS)}",
+        f"ngram 2={len(BIGRAMS)}",
+        "",
+        "\\1-grams:",
+        *(f"{log10}\t{word}\t0.0" for word, log10 in UNIGRAMS),
+        "",
+        "\\2-grams:",
+        *(f"{log10}\t{words}" for words, log10 in BIGRAMS),
+        "",
+        "\\end\\",
+        "",
+    ]
+)
 
 
 @pytest.fixture

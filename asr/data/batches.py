@@ -29,7 +29,8 @@ def bucket_batches(
         max_batch_s: Bound on (utterances in the batch) x (its longest duration).
         seed: Makes the order; the same seed gives the same batches.
         jitter: Relative; 0 sorts exactly.
-        group: Batches that stay together; what is left over after the last whole group is last.
+        group: Batches that stay together. The fullest are cut in two until their number is a
+            multiple; where nothing is left to cut, what is beyond the last whole group is last.
     """
     rng = np.random.default_rng(seed)
     lengths = np.asarray(durations)
@@ -44,6 +45,14 @@ def bucket_batches(
             batches.append([])
             longest = float(lengths[index])
         batches[-1].append(index)
+    while len(batches) % group and max(map(len, batches)) > 1:
+        _cut_fullest(batches)
     whole = len(batches) // group
     order = (rng.permutation(whole)[:, None] * group + np.arange(group)).ravel()
     return [batches[i] for i in order] + batches[whole * group :]
+
+
+def _cut_fullest(batches: list[list[int]]) -> None:
+    place = max(range(len(batches)), key=lambda i: len(batches[i]))
+    batch = batches[place]
+    batches[place : place + 1] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]

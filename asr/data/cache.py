@@ -98,7 +98,7 @@ def _decode_all(
     with partial.open("wb") as file:
         for done, utterance in enumerate(utterances):
             samples = _read_or_empty(utterance, sample_rate)
-            file.write((np.clip(samples, -1, 1) * 32767).round().astype(np.int16).tobytes())
+            file.write(_to_pcm(samples).tobytes())
             sizes.append(len(samples))
             if progress:
                 progress(done + 1, len(utterances))
@@ -107,6 +107,10 @@ def _decode_all(
     scratch = index.with_suffix(f".{os.getpid()}.tmp")
     scratch.write_text(json.dumps(sizes))
     scratch.replace(index)
+
+
+def _to_pcm(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+    return (samples * 32768).round().clip(-32768, 32767).astype(np.int16)
 
 
 def _read_or_empty(utterance: Utterance, sample_rate: int) -> npt.NDArray[np.float32]:

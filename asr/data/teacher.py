@@ -30,23 +30,30 @@ class TeacherCache:
             ids: Utterances in the order in which they will be asked for.
 
         Raises:
-            TrainingError: The store is not there, or has none of the utterances.
+            TrainingError: The store is not there or damaged, or has none of the utterances.
         """
+        self._path = directory / "states.f16"
         try:
             index = json.loads((directory / "index.json").read_text())
-        except (OSError, ValueError) as error:
+            self.size = int(index["size"])
+            self.seconds_per_row = float(index["seconds_per_row"])
+            self._mean = np.array(index["mean"], dtype=np.float32)
+            self._std = np.array(index["std"], dtype=np.float32)
+            rows = {name: (first, count) for name, (first, count) in index["rows"].items()}
+            num_rows = self._path.stat().st_size // (2 * self.size)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise TrainingError(
                 f"{directory}: not a store of teacher states: {error}",
                 "make one with python -m asr.training.teacher, or set teacher.directory to null",
             ) from None
-        self.size = int(index["size"])
-        self.seconds_per_row = float(index["seconds_per_row"])
-        self._rows = [tuple(index["rows"].get(i, ())) for i in ids]
+        needed = max((first + count for first, count in rows.values()), default=0)
+        if num_rows < needed:
+            raise TrainingError(
+                f"{self._path}: cut short: {num_rows} rows of {needed}", "copy it again"
+            )
+        self._rows = [rows.get(i) for i in ids]
         if not any(self._rows):
             raise TrainingError(f"{directory}: has no states of any of the {len(ids)} utterances")
-        self._mean = np.array(index["mean"], dtype=np.float32)
-        self._std = np.array(index["std"], dtype=np.float32)
-        self._path = directory / "states.f16"
         self._states: npt.NDArray[np.float16] | None = None
 
     def resampled(self, index: int, num_steps: int, step_s: float) -> torch.Tensor:
@@ -61,11 +68,12 @@ class TeacherCache:
             float32 (num_steps, size), zero mean and unit variance over the corpus; not a number
             where the store lacks the utterance.
         """
-        if not self._rows[index]:
+        rows = self._rows[index]
+        if rows is None:
             return torch.full((num_steps, self.size), torch.nan)
         if self._states is None:
             self._states = np.memmap(self._path, np.float16, "r").reshape(-1, self.size)
-        first, count = self._rows[index]
+        first, count = rows
         states = self._states[first : first + count].astype(np.float32)
         middle = (np.arange(num_steps) + 0.5) * step_s / self.seconds_per_row - 0.5
         middle = middle.clip(0, count - 1)

@@ -19,9 +19,9 @@ __all__ = ["DataConfig", "OptimConfig", "RunConfig", "TeacherConfig"]
 class DataConfig(Config):
     """What is trained on and what is validated on."""
 
-    train: tuple[Path, ...]
+    train: tuple[Path, ...] = Field(min_length=1)
     """Manifests; paths are relative to the current folder."""
-    valid: tuple[Path, ...] = ()
+    valid: tuple[Path, ...] = Field(min_length=1)
     noise: Path | None = None
     """A manifest of recordings without speech, for additive noise."""
     max_valid: int = Field(400, ge=1)

@@ -203,8 +203,12 @@ def _one_thread(worker: int) -> None:
 def epoch_batches(
     corpus: Corpus, config: RunConfig, epoch: int, rank: int = 0, world_size: int = 1
 ) -> list[list[int]]:
-    """This process's batches of one epoch; every process gets the same number."""
+    """This process's batches of one epoch; every process gets the same number.
+
+    Together they have every utterance once; only where there are too few utterances to give each
+    process as many do some come twice.
+    """
     seed = (config.train.seed, epoch)
     batches = bucket_batches(corpus.durations, config.train.batch_s, seed, group=world_size)
-    even = len(batches) // world_size * world_size
-    return batches[:even][rank::world_size] if even else batches
+    shared = -(-len(batches) // world_size) * world_size
+    return [batches[i % len(batches)] for i in range(rank, shared, world_size)]

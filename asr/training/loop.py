@@ -156,9 +156,10 @@ class Trainer:
         patience = self.config.train.patience
         if patience is None or self.epoch <= patience:
             return False
-        # Only the main process validates, so only its history knows; everybody must agree.
-        rates = [row.wer for row in self.history]
-        stale = bool(rates) and min(rates[:-patience]) <= min(rates[-patience:])
+        stale = False
+        if self.world.is_main:  # only it validates, and everybody must agree
+            rates = [row.wer for row in self.history]
+            stale = min(rates[:-patience]) <= min(rates[-patience:])
         return self.world.sum([float(stale)])[0] > 0
 
     def _train_epoch(self, total_steps: int) -> None:
@@ -318,8 +319,23 @@ class Trainer:
         save_state(self.out / STATE_FILE, tensors, counters)
 
     def restore(self) -> None:
-        """Take over the state in the run directory."""
-        tensors, counters = load_state(self.out / STATE_FILE)
+        """Take over the state in the run directory.
+
+        Raises:
+            TrainingError: There is none, it is damaged, or it is that of another configuration.
+        """
+        path = self.out / STATE_FILE
+        tensors, counters = load_state(path)
+        try:
+            self._take_over(tensors, counters)
+        except (KeyError, RuntimeError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise TrainingError(
+                f"{path}: not a state of this configuration: {reason}",
+                "resume with the configuration that the run was started with",
+            ) from error
+
+    def _take_over(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
         self.objective.load_state_dict(_strip("weights.", tensors))
         self.average.load(_strip("average.", tensors), counters["average_updates"])
         restore_optimizer(self.optimizer, self.objective, tensors)

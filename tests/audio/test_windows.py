@@ -30,7 +30,7 @@ def blocks(samples, sizes):
         position, turn = position + size, turn + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(plans, st.integers(0, 120), st.lists(st.integers(1, 60), min_size=1, max_size=4))
 def test_cores_lie_end_to_end_and_cover_everything(plan, num_samples, sizes):
     windows = cut(num_samples, plan, sizes)
@@ -42,7 +42,7 @@ def test_cores_lie_end_to_end_and_cover_everything(plan, num_samples, sizes):
     assert [w.is_last for w in windows] == [False] * (len(windows) - 1) + [True]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(plans, st.integers(0, 120), st.lists(st.integers(1, 60), min_size=1, max_size=4))
 def test_every_core_has_its_context_on_both_sides(plan, num_samples, sizes):
     for window in cut(num_samples, plan, sizes):

@@ -96,9 +96,7 @@ def test_batch_norm_in_training_does_not_hear_padding(lengths, padding, extra):
     expected, steps = quiet(*batch_of(features, 0.0, extra=0))
     found, _ = noisy(*batch_of(features, padding, extra))
     for row, count in enumerate(steps):
-        torch.testing.assert_close(
-            found[row, :count], expected[row, :count], rtol=1e-4, atol=1e-4
-        )
+        torch.testing.assert_close(found[row, :count], expected[row, :count], rtol=1e-4, atol=1e-4)
     for (name, one), other in zip(quiet.named_buffers(), noisy.buffers(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4, msg=name)
 
@@ -121,7 +119,7 @@ def test_gradients_are_finite_and_padding_has_none(cell, norm):
 @torch.no_grad()
 def test_a_model_is_two_convolutions_a_packed_bidirectional_lstm_and_a_linear_layer():
     model = make_model("layer")
-    x, lengths = batch_of(utterances([23, 16]), extra=0)
+    x, _ = batch_of(utterances([23, 16]), extra=0)
     x[1, 16:] = 0
     x = x[:, None]
     for conv, valid in zip(model.subsampling.convs, (16, 8), strict=True):

@@ -1,0 +1,262 @@
+"""Model files: what is written comes back, and nothing damaged is ever opened.
+
+fixtures/format1.safetensors was made once, by
+
+    torch.manual_seed(1)
+    front_end = LogMel(FeatureConfig(n_mels=8))
+    front_end.mean.copy_(torch.linspace(-9, -2, 8))
+    front_end.std.copy_(torch.linspace(1, 3, 8))
+    model = build_model(BiLSTMConfig(layers=1, hidden=4, conv_channels=2), n_mels=8, vocab_size=6)
+    tokenizer = Tokenizer(("<blank>", "|", "a", "b", "é", "th"))
+    save_checkpoint(Path("tests/fixtures/format1.safetensors"), model, front_end, tokenizer,
+                    {"data": "none", "hours": 0.5, "steps": 0})
+
+and must be opened by every later version.
+"""
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_sequence
+
+from asr.audio.features import FeatureConfig, LogMel
+from asr.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
+from asr.errors import CheckpointError
+from asr.models import BiLSTMConfig, build_model
+from asr.tokenizer import Tokenizer
+
+FORMAT_1 = Path(__file__).parent / "fixtures" / "format1.safetensors"
+CONTENT = FORMAT_1.read_bytes()
+NUM_HEADER = 8 + struct.unpack("<Q", CONTENT[:8])[0]
+
+
+def header_of(file):
+    with safe_open(file, framework="pt") as opened:
+        return json.loads(opened.metadata()["asr"])
+
+
+def opening_error(file):
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(file)
+    assert "\n" not in str(caught.value)
+    assert str(file) in str(caught.value)
+    return caught.value
+
+
+def write(folder, content):
+    file = folder / "changed.safetensors"
+    file.write_bytes(content)
+    return file
+
+
+def rewritten(folder, **changes):
+    """The fixture with another header."""
+    file = folder / "changed.safetensors"
+    header = json.dumps(header_of(FORMAT_1) | changes, sort_keys=True)
+    save_file(load_file(FORMAT_1), file, metadata={"asr": header})
+    return file
+
+
+def make_parts(norm="layer", cell="lstm", sample_rate=16000):
+    torch.manual_seed(5)
+    front_end = LogMel(FeatureConfig(n_mels=8, sample_rate=sample_rate))
+    front_end.mean.uniform_(-8, -2)
+    front_end.std.uniform_(1, 3)
+    config = BiLSTMConfig(layers=2, hidden=3, conv_channels=2, norm=norm, cell=cell)
+    return build_model(config, 8, 29), front_end, Tokenizer()
+
+
+def test_a_file_of_format_1_still_holds_what_it_held():
+    checkpoint = load_checkpoint(FORMAT_1)
+    assert checkpoint.tokenizer.vocabulary == ("<blank>", "|", "a", "b", "é", "th")
+    assert checkpoint.provenance == {"data": "none", "hours": 0.5, "steps": 0}
+    assert checkpoint.front_end.config == FeatureConfig(n_mels=8)
+    assert checkpoint.model.config == BiLSTMConfig(layers=1, hidden=4, conv_channels=2)
+    assert checkpoint.seconds_per_step == 0.04
+    assert checkpoint.path == FORMAT_1
+    assert not checkpoint.model.training
+    torch.testing.assert_close(checkpoint.front_end.mean, torch.linspace(-9, -2, 8))
+    torch.testing.assert_close(checkpoint.front_end.std, torch.linspace(1, 3, 8))
+    shapes = {name: tuple(tensor.shape) for name, tensor in load_file(FORMAT_1).items()}
+    assert shapes["model.layers.0.forward_cell.weight_ih_l0"] == (16, 4)
+    assert shapes["model.output.weight"] == (6, 8)
+    assert all(p.dtype == torch.float32 for p in checkpoint.model.parameters())
+
+
+@torch.no_grad()
+def test_a_file_of_format_1_still_gives_the_same_log_probabilities():
+    samples = np.random.default_rng(2).uniform(-0.3, 0.3, 4000).astype(np.float32)
+    found = log_probs_of(load_checkpoint(FORMAT_1), samples)
+    weights = {name: tensor.float() for name, tensor in load_file(FORMAT_1).items()}
+    expected = recomputed(weights, samples)
+    assert found.shape == (6, 6)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def log_probs_of(checkpoint, samples):
+    features = checkpoint.front_end(torch.from_numpy(samples))[None]
+    return checkpoint.model(features, torch.tensor([features.shape[1]]))[0][0]
+
+
+def recomputed(weights, samples):
+    """The fixture's network with librosa and torch's own bidirectional LSTM, packed."""
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=16000, n_fft=400, hop_length=160, center=False, n_mels=8
+    )
+    features = (np.log(power.T + 1e-6) - weights["front_end.mean"].numpy()).astype(np.float32)
+    x = (torch.from_numpy(features) / weights["front_end.std"])[None, None]
+    for name in ("model.subsampling.convs.0", "model.subsampling.convs.1"):
+        conv = F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], 2, 1)
+        x = F.relu(conv)
+    x = x[0].transpose(0, 1).flatten(1)
+    x = layer_norm(x, weights, "model.norms.0.norm")
+    lstm = torch.nn.LSTM(4, 4, bidirectional=True)
+    for direction, suffix in (("forward", ""), ("backward", "_reverse")):
+        for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+            stored = weights[f"model.layers.0.{direction}_cell.{name}"]
+            getattr(lstm, name + suffix).copy_(stored)
+    x = layer_norm(lstm(pack_sequence([x]))[0].data, weights, "model.norms.1.norm")
+    return F.linear(x, weights["model.output.weight"], weights["model.output.bias"]).log_softmax(-1)
+
+
+def layer_norm(x, weights, name):
+    return F.layer_norm(x, x.shape[1:], weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+
+def test_the_content_hash_is_that_of_header_names_types_shapes_and_bytes():
+    header, tensors = header_of(FORMAT_1), load_file(FORMAT_1)
+    stored = header.pop("content_hash")
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    assert load_checkpoint(FORMAT_1).content_hash == stored == digest.hexdigest()
+
+
+@pytest.mark.parametrize(("norm", "cell"), [("layer", "lstm"), ("batch", "gru"), ("none", "rnn")])
+@torch.no_grad()
+def test_what_is_saved_comes_back(tmp_path, norm, cell):
+    model, front_end, tokenizer = make_parts(norm, cell)
+    provenance = {"data": ["a", "b"], "hours": 12.25, "config": {"seed": 1}}
+    file = tmp_path / "new" / "model.safetensors"
+    content_hash = save_checkpoint(file, model, front_end, tokenizer, provenance, torch.float32)
+    checkpoint = load_checkpoint(file)
+    assert checkpoint.content_hash == content_hash
+    assert checkpoint.provenance == provenance
+    assert checkpoint.tokenizer.vocabulary == tokenizer.vocabulary
+    assert checkpoint.model.config == model.config
+    assert checkpoint.front_end.config == front_end.config
+    for name, tensor in (model.state_dict() | front_end.state_dict()).items():
+        assert torch.equal(
+            (checkpoint.model.state_dict() | checkpoint.front_end.state_dict())[name], tensor
+        )
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@torch.no_grad()
+def test_half_precision_halves_the_file_and_rounds_weights_only(tmp_path):
+    model, front_end, tokenizer = make_parts()
+    sizes = {}
+    for dtype in (torch.float16, torch.float32):
+        save_checkpoint(tmp_path / "m", model, front_end, tokenizer, {}, dtype)
+        sizes[dtype] = sum(t.nbytes for n, t in load_file(tmp_path / "m").items() if "model" in n)
+    assert sizes[torch.float32] == 2 * sizes[torch.float16]
+    save_checkpoint(tmp_path / "m", model, front_end, tokenizer, {})
+    checkpoint = load_checkpoint(tmp_path / "m")
+    assert torch.equal(checkpoint.model.output.weight, model.output.weight.half().float())
+    assert torch.equal(checkpoint.front_end.mean, front_end.mean)
+
+
+def test_a_model_file_may_be_read_by_whom_any_new_file_may(tmp_path):
+    save_checkpoint(tmp_path / "m", *make_parts(), {})
+    (tmp_path / "any").touch()
+    assert (tmp_path / "m").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+def test_a_step_lasts_as_long_as_its_samples_where_the_hop_is_rounded(tmp_path):
+    save_checkpoint(tmp_path / "m", *make_parts(sample_rate=11025), {})
+    # 10 ms are 110.25 samples, of which 110 are taken: 8 s an hour less.
+    assert load_checkpoint(tmp_path / "m").seconds_per_step == pytest.approx(4 * 110 / 11025)
+
+
+def test_a_folder_is_the_model_in_it_and_the_language_model_beside_it(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(CONTENT)
+    checkpoint = load_checkpoint(tmp_path)
+    assert checkpoint.path == tmp_path / "model.safetensors"
+    assert checkpoint.language_model() is None
+    (tmp_path / "words.lm").touch()
+    assert checkpoint.language_model() == tmp_path / "words.lm"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(CONTENT) - 1), st.integers(1, 255))
+@example(CONTENT.index(b"1e-06") + 1, ord("e") ^ ord("E"))
+@example(CONTENT.index(b"u00e9") + 3, ord("e") ^ ord("E"))
+def test_one_changed_byte_is_noticed_wherever_it_is(tmp_path_factory, position, change):
+    content = bytearray(CONTENT)
+    content[position] ^= change
+    file = write(tmp_path_factory.getbasetemp(), content)
+    blanks = len(CONTENT[:NUM_HEADER]) - len(CONTENT[:NUM_HEADER].rstrip())
+    if position in range(NUM_HEADER - blanks, NUM_HEADER) and content[position] in b"\t\n\r":
+        assert load_checkpoint(file).content_hash == load_checkpoint(FORMAT_1).content_hash
+    else:
+        opening_error(file)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, len(CONTENT) - 1))
+@example(len(CONTENT) // 2)
+@example(0)
+def test_a_file_that_is_cut_short_is_noticed(tmp_path_factory, size):
+    error = opening_error(write(tmp_path_factory.getbasetemp(), CONTENT[:size]))
+    assert "cut short" in error.hint
+
+
+def test_a_byte_too_many_is_noticed(tmp_path):
+    opening_error(write(tmp_path, CONTENT + b"\0"))
+
+
+@pytest.mark.parametrize("content", [b"dear model\n" * 50, b"{}", b"\x80\x04K\x01."])
+def test_what_is_no_model_file_is_said_to_be_none(tmp_path, content):
+    assert "not a model file" in str(opening_error(write(tmp_path, content)))
+
+
+def test_safetensors_without_our_header_are_no_model(tmp_path):
+    save_file({"a": torch.ones(2)}, tmp_path / "m")
+    assert "no asr header" in str(opening_error(tmp_path / "m"))
+
+
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 0, "1", None, 1.5])
+def test_a_format_of_another_version_is_named(tmp_path, version):
+    error = opening_error(rewritten(tmp_path, format_version=version))
+    assert f"format version {version}; this program reads 1 to {FORMAT_VERSION}" in str(error)
+    assert error.hint == "update the program"
+
+
+def test_changed_values_are_noticed(tmp_path):
+    assert "content hash" in str(opening_error(rewritten(tmp_path, provenance={"hours": 9e9})))
+    assert "content hash" in str(opening_error(rewritten(tmp_path, content_hash="0" * 64)))
+
+
+def test_a_model_that_does_not_fit_its_weights_is_an_error(tmp_path):
+    file = tmp_path / "m"
+    model, front_end, _ = make_parts()
+    save_checkpoint(file, model, front_end, Tokenizer(("<blank>", "|", "a")), {})
+    assert "do not fit" in str(opening_error(file))
+
+
+def test_what_does_not_exist_is_said_to_be_missing(tmp_path):
+    assert "no such model" in str(opening_error(tmp_path / "missing"))
+    with pytest.raises(CheckpointError, match="no such model"):
+        load_checkpoint(tmp_path)  # a folder without a model

@@ -1,0 +1,59 @@
+"""The defaults of a run, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from asr.config import build, load
+from asr.errors import ConfigError
+from asr.tokenizer import ENGLISH
+from asr.training.config import RunConfig
+
+DATA = {"train": ["a.jsonl"], "valid": ["b.jsonl"]}
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def test_two_lists_of_manifests_are_enough():
+    config = build(RunConfig, {"data": DATA}, "run.yaml")
+    assert config.data.train == (Path("a.jsonl"),)
+    assert config.vocabulary == ENGLISH
+    assert config.teacher.directory is None
+
+
+@pytest.mark.parametrize("missing", ["train", "valid"])
+def test_a_run_without_data_is_refused_before_anything_is_decoded(missing):
+    for data in ({**DATA, missing: []}, {k: v for k, v in DATA.items() if k != missing}):
+        with pytest.raises(ConfigError, match=rf"data\.{missing}"):
+            build(RunConfig, {"data": data}, "run.yaml")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("train", "epochs", 0),
+        ("train", "lr", 0),
+        ("train", "ema_decay", 1.0),
+        ("train", "precision", "fp16"),
+        ("train", "schedule", "step"),
+        ("teacher", "weight", -1),
+        ("data", "workers", -1),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(section, key, value):
+    values = {"data": DATA, section: {**(DATA if section == "data" else {}), key: value}}
+    with pytest.raises(ConfigError, match=rf"{section}\.{key}"):
+        build(RunConfig, values, "run.yaml")
+
+
+def test_what_a_run_writes_down_reads_back_as_the_same_configuration():
+    config = build(RunConfig, {"data": DATA, "train": {"lr": 3e-4}}, "run.yaml")
+    written = yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))
+    assert build(RunConfig, written, "config.yaml") == config
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_configuration_that_comes_along_is_valid(path):
+    assert load(RunConfig, path).data.train

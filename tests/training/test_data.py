@@ -1,0 +1,143 @@
+"""From manifests to batches: what is left out is named, and every process gets its share."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from asr.audio.augment import AugmentConfig
+from asr.audio.features import LogMel
+from asr.errors import ManifestError, TrainingError
+from asr.tokenizer import Tokenizer
+from asr.training.data import (
+    epoch_batches,
+    load_corpus,
+    load_noises,
+    make_dataset,
+    make_loader,
+    measure_statistics,
+)
+
+from .tones import SAMPLE_RATE, TEXTS, VOCABULARY, duration_of, tiny_config
+
+TOKENIZER = Tokenizer(VOCABULARY)
+
+
+def corpus_of(config, **options):
+    return load_corpus(config.data.train, config, TOKENIZER, **options)
+
+
+def test_texts_are_normalised_and_lengths_are_those_of_the_recordings(tmp_path):
+    corpus = corpus_of(tiny_config(tmp_path, ["A-b!", "Cc"]))
+    assert corpus.texts == ["a b", "cc"]
+    assert corpus.tokens == [[2, 1, 3], [4, 4]]
+    assert corpus.durations == pytest.approx([duration_of("A-b!"), duration_of("Cc")])
+    assert corpus.hours == pytest.approx(sum(corpus.durations) / 3600)
+    assert corpus.skipped == {}
+
+
+def test_what_cannot_be_used_is_left_out_by_name_with_the_reason(tmp_path):
+    config = tiny_config(tmp_path, ["ab", "xyz", "", "a", "cab", "bb", "c"])
+    speech = tmp_path / "speech"
+    (speech / "u4.wav").write_text("no sound")
+    soundfile.write(speech / "u5.wav", np.zeros(4800), SAMPLE_RATE)  # 0.3 s, 28 frames, 7 steps
+    lines = [json.loads(line) for line in (speech / "manifest.jsonl").read_text().splitlines()]
+    lines[5]["text"] = "bbbbb"  # five and four blanks between them
+    lines[6]["audio_filepath"] = "gone.wav"
+    (speech / "manifest.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    corpus = corpus_of(config)
+    assert [u.id for u in corpus.utterances] == ["u0"]
+    np.testing.assert_allclose(
+        corpus.waveforms[0],
+        soundfile.read(speech / "u0.wav", dtype="float32")[0],
+        atol=1 / 32768,
+    )
+    assert "'x' is not in the vocabulary" in corpus.skipped["u1"]
+    assert corpus.skipped["u2"] in ("no text", "the recording cannot be read or is empty")
+    assert corpus.skipped["u3"] == "0.20 s long"
+    assert corpus.skipped["u4"] == "the recording cannot be read or is empty"
+    assert corpus.skipped["u5"] == "5 tokens do not fit into 7 steps"
+    assert corpus.skipped["u6"] == "the recording cannot be read or is empty"
+
+
+def test_a_corpus_of_which_nothing_is_left_is_an_error_with_one_reason(tmp_path):
+    with pytest.raises(TrainingError, match="no usable utterance in 1 manifests: u0: .* 'x'"):
+        corpus_of(tiny_config(tmp_path, ["xyz"]))
+
+
+def test_a_broken_manifest_is_an_error(tmp_path):
+    config = tiny_config(tmp_path)
+    config.data.train[0].write_text('{"audio_filepath": "u0.wav", "text": "a"}\n{broken\n')
+    with pytest.raises(ManifestError, match="line 2"):
+        corpus_of(config)
+
+
+def test_a_few_of_many_are_spread_evenly(tmp_path):
+    corpus = corpus_of(tiny_config(tmp_path, ["ab"] * 9), most=3)
+    assert [u.id for u in corpus.utterances] == ["u0", "u3", "u6"]
+
+
+def test_statistics_are_numpys_over_all_frames(tmp_path):
+    config = tiny_config(tmp_path)
+    corpus, front_end = corpus_of(config), LogMel(config.features)
+    rows = np.concatenate(
+        [front_end.log_mel(torch.from_numpy(corpus.waveforms[i])).numpy() for i in range(6)]
+    ).astype(np.float64)
+    measure_statistics(corpus, front_end)
+    np.testing.assert_allclose(front_end.mean, rows.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(front_end.std, rows.std(0), rtol=1e-4)
+
+
+def test_noise_is_read_whole_and_empty_files_are_left_out(tmp_path):
+    soundfile.write(tmp_path / "n.wav", np.full(100, 0.5), SAMPLE_RATE)
+    soundfile.write(tmp_path / "e.wav", np.zeros(0), SAMPLE_RATE)
+    (tmp_path / "m.jsonl").write_text('{"audio_filepath": "n.wav"}\n{"audio_filepath": "e.wav"}')
+    assert load_noises(None, SAMPLE_RATE) == []
+    try:
+        (noise,) = load_noises(tmp_path / "m.jsonl", SAMPLE_RATE)
+    except Exception as error:  # a file without a sample may be an error, but one by name
+        assert "e.wav" in str(error)
+    else:
+        np.testing.assert_allclose(noise, 0.5, atol=1e-4)
+
+
+def test_only_training_examples_are_augmented(tmp_path):
+    config = tiny_config(tmp_path).model_copy(update={"augment": AugmentConfig()})
+    corpus, front_end = corpus_of(config), LogMel(config.features)
+    training = make_dataset(corpus, config, front_end, training=True)
+    plain = make_dataset(corpus, config, front_end, training=False)
+    assert not torch.equal(training[0, 2].features, training[1, 2].features)
+    expected = front_end(torch.from_numpy(corpus.waveforms[2]))
+    assert torch.equal(plain[0, 2].features, expected)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_processes_share_an_epoch_and_every_utterance_comes_once(tmp_path, world_size):
+    config = tiny_config(tmp_path, batch_s=2.5)
+    corpus = corpus_of(config)
+    for epoch in range(4):
+        shares = [epoch_batches(corpus, config, epoch, rank, world_size) for rank in range(world_size)]
+        assert len({len(share) for share in shares}) == 1
+        seen = sorted(i for share in shares for batch in share for i in batch)
+        assert seen == list(range(len(TEXTS)))
+
+
+def test_a_process_too_many_for_a_batch_of_its_own_repeats_one(tmp_path):
+    config = tiny_config(tmp_path, ["ab", "abc", "c a c"])
+    corpus = corpus_of(config)
+    shares = [epoch_batches(corpus, config, 0, rank, 4) for rank in range(4)]
+    assert [len(share) for share in shares] == [1, 1, 1, 1]
+    assert {i for share in shares for batch in share for i in batch} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_loader_keeps_the_order_it_is_given(tmp_path, workers):
+    config = tiny_config(tmp_path)
+    dataset = make_dataset(corpus_of(config), config, LogMel(config.features), training=True)
+    order = [[3, 1], [0], [5, 2, 4]]
+    loader = make_loader(dataset, order, 0, workers)
+    assert [list(batch.indices) for batch in loader] == order

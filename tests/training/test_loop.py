@@ -1,0 +1,239 @@
+"""A tiny network on tones: it learns, stops, dies and goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from asr.checkpoint import load_checkpoint
+from asr.errors import TrainingError
+from asr.training import loop
+from asr.training.distributed import World
+from asr.training.loop import Trainer, train
+from asr.training.state import load_state
+
+from .processes import Silent, finish, start
+from .tones import TEXTS, tiny_config
+
+CPU = torch.device("cpu")
+
+
+class Recorder(Silent):
+    def __init__(self):
+        self.rows, self.messages = [], []
+
+    def message(self, text):
+        self.messages.append(text)
+
+    def epoch(self, row):
+        self.rows.append(row)
+
+
+def final_state(out):
+    return load_state(out / "state.safetensors")
+
+
+def assert_same_run(left, right):
+    """Weights, average and moments bit for bit, and every number of the history but the speed."""
+    (tensors, counters), (others, other_counters) = final_state(left), final_state(right)
+    assert tensors.keys() == others.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, others[name]), name
+    for one, other in zip(counters["history"], other_counters["history"], strict=True):
+        assert {**one, "speed": 0} == {**other, "speed": 0}
+    assert counters["hours_seen"] == other_counters["hours_seen"]
+
+
+def test_a_handful_of_utterances_is_learnt_by_heart(tmp_path):
+    config = tiny_config(tmp_path, epochs=40, batch_s=3.0, lr=2e-2)
+    display = Recorder()
+    best = train(config, tmp_path / "run", CPU, display)
+    rows = display.rows
+    assert [row.epoch for row in rows] == list(range(1, 41))
+    assert rows[-1].train_loss < 0.2 * rows[0].train_loss
+    assert rows[-1].wer == 0
+    assert rows[-1].valid_token_accuracy == 1
+    hours = sum(len(text) for text in TEXTS) * 0.2 / 3600
+    assert rows[-1].hours_seen == pytest.approx(40 * hours, rel=0.1)
+    history = [json.loads(line) for line in (tmp_path / "run/history.jsonl").open()]
+    assert [row["wer"] for row in history] == [row.wer for row in rows]
+    checkpoint = load_checkpoint(best)
+    assert checkpoint.tokenizer.vocabulary == config.vocabulary
+    assert checkpoint.provenance["validation"]["wer"] == 0
+    assert load_checkpoint(tmp_path / "run/last.safetensors").provenance["utterances"] == 6
+
+
+@pytest.mark.parametrize(("accumulate", "workers"), [(1, 0), (2, 1)])
+def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(tmp_path, accumulate, workers):
+    config = tiny_config(
+        tmp_path, epochs=12, batch_s=1.5, accumulate=accumulate, workers=workers, save_every_s=1e-6
+    )
+    began = time.monotonic()
+    assert finish(start(config, tmp_path / "whole")) == [0]
+    whole_s = time.monotonic() - began
+    rng, out, kills = random.Random(0), tmp_path / "killed", 0
+    for _ in range(4):
+        processes = start(config, out, resume=(out / "state.safetensors").exists())
+        processes[0].join(whole_s * rng.uniform(0.3, 0.6))
+        kills += processes[0].is_alive()
+        processes[0].kill()
+        processes[0].join()
+    assert kills
+    assert finish(start(config, out, resume=(out / "state.safetensors").exists())) == [0]
+    assert_same_run(tmp_path / "whole", out)
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_run_that_ends_after_any_update_resumes_to_the_same_bits(
+    tmp_path, monkeypatch, accumulate
+):
+    config = tiny_config(tmp_path, batch_s=1.5, accumulate=accumulate, save_every_s=1e-6)
+    train(config, tmp_path / "whole", CPU, Silent())
+    update = Trainer._update
+    for number in range(1, final_state(tmp_path / "whole")[1]["step"]):
+        out = tmp_path / f"stopped{number}"
+
+        def stop_at(trainer, *arguments, number=number):
+            if trainer.step == number:
+                raise Stop
+            update(trainer, *arguments)
+
+        monkeypatch.setattr(Trainer, "_update", stop_at)
+        with pytest.raises(Stop):
+            train(config, out, CPU, Silent())
+        monkeypatch.setattr(Trainer, "_update", update)
+        train(config, out, CPU, Silent(), resume=True)
+        assert_same_run(tmp_path / "whole", out)
+
+
+def test_a_directory_that_holds_a_run_is_refused_without_resume(tmp_path):
+    config = tiny_config(tmp_path, epochs=1)
+    train(config, tmp_path / "run", CPU, Silent())
+    before = (tmp_path / "run/state.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match="holds a run already") as caught:
+        train(config, tmp_path / "run", CPU, Silent())
+    assert "--resume" in caught.value.hint
+    assert (tmp_path / "run/state.safetensors").read_bytes() == before
+
+
+def test_a_run_cannot_resume_from_nothing(tmp_path):
+    with pytest.raises(TrainingError, match="no training state to resume from"):
+        train(tiny_config(tmp_path), tmp_path / "run", CPU, Silent(), resume=True)
+
+
+def test_the_state_of_another_network_is_refused_in_one_line(tmp_path):
+    config = tiny_config(tmp_path, epochs=1)
+    train(config, tmp_path / "run", CPU, Silent())
+    wider = config.model_copy(update={"model": config.model.model_copy(update={"hidden": 8})})
+    with pytest.raises(TrainingError, match="not a state of this configuration") as caught:
+        train(wider, tmp_path / "run", CPU, Silent(), resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def poison(monkeypatch, steps):
+    """Makes the gradient not a number in these updates."""
+    forward = Trainer._forward
+
+    def poisoned(trainer, batch):
+        losses = forward(trainer, batch)
+        if trainer.step in steps:
+            weight = next(trainer.objective.parameters())
+            object.__setattr__(losses, "total", losses.total + torch.nan * weight.sum())
+        return losses
+
+    monkeypatch.setattr(Trainer, "_forward", poisoned)
+
+
+def test_an_update_with_a_gradient_that_is_no_number_is_skipped_and_counted(
+    tmp_path, monkeypatch
+):
+    config = tiny_config(tmp_path, epochs=2, batch_s=1.5)
+    poison(monkeypatch, {1, 2})
+    display = Recorder()
+    train(config, tmp_path / "run", CPU, display)
+    assert [row.skipped_updates for row in display.rows] == [2, 0]
+    with safe_open(tmp_path / "run/state.safetensors", "pt") as opened:
+        assert all(torch.isfinite(opened.get_tensor(name)).all() for name in opened.keys())
+
+
+def test_gradients_that_stay_no_number_end_the_run(tmp_path, monkeypatch):
+    config = tiny_config(tmp_path, epochs=2, batch_s=1.5, max_non_finite=3)
+    poison(monkeypatch, range(1, 100))
+    with pytest.raises(TrainingError, match="not finite in 3 updates in a row") as caught:
+        train(config, tmp_path / "run", CPU, Silent())
+    assert "train.lr" in caught.value.hint
+
+
+def fixed_rates(monkeypatch, rates):
+    """Validation gives these word error rates, one an epoch."""
+    found = iter(rates)
+
+    def validate(*arguments):
+        result = real(*arguments)
+        report = result.report.__class__(**{**vars(result.report), "wer": next(found)})
+        return result.__class__(result.loss, result.token_accuracy, report)
+
+    real = loop.validate
+    monkeypatch.setattr(loop, "validate", validate)
+
+
+@pytest.mark.parametrize(
+    ("rates", "patience", "epochs"),
+    [
+        ([0.5, 0.4, 0.4, 0.45, 0.1], 2, 4),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], 2, 5),
+        ([0.5, 0.5, 0.1, 0.1, 0.1], 1, 2),
+    ],
+)
+def test_a_run_ends_when_so_many_epochs_brought_nothing_better(
+    tmp_path, monkeypatch, rates, patience, epochs
+):
+    config = tiny_config(tmp_path, ["ab"], epochs=5, patience=patience)
+    fixed_rates(monkeypatch, rates)
+    display = Recorder()
+    best = train(config, tmp_path / "run", CPU, display)
+    assert len(display.rows) == epochs
+    found = load_checkpoint(best).provenance["validation"]["wer"]
+    assert found == min(rates[:epochs])
+
+
+def test_a_process_that_does_not_validate_asks_the_one_that_does(tmp_path):
+    class Second(World):
+        def sum(self, values):
+            self.sent.append(values)
+            return [1.0]
+
+        def barrier(self):
+            pass
+
+    config = tiny_config(tmp_path, ["ab"], epochs=9, patience=2)
+    world = Second(1, 1, CPU)
+    object.__setattr__(world, "sent", [])
+    trainer = Trainer(config, tmp_path, world, Silent())
+    trainer.epoch, trainer.history = 5, []  # also what it is after it restored an older history
+    assert trainer._stale()
+    assert world.sent == [[0.0]]
+
+
+def test_two_processes_end_with_equal_weights_and_stop_together_also_after_a_resume(tmp_path):
+    # A rate of error that cannot fall: nothing is learnt at this learning rate.
+    config = tiny_config(
+        tmp_path, epochs=9, lr=1e-9, batch_s=3.0, patience=2, save_every_s=1e-6
+    )
+    assert finish(start(config, tmp_path / "whole", size=2)) == [0, 0]
+    first, second = (torch.load(tmp_path / f"whole/weights.{rank}.pt") for rank in (0, 1))
+    for name in first:
+        assert torch.equal(first[name], second[name])
+        assert torch.isfinite(first[name]).all()
+    assert len(final_state(tmp_path / "whole")[1]["history"]) == 3
+    assert finish(start(config, tmp_path / "whole", resume=True, size=2)) == [0, 0]
+    assert len(final_state(tmp_path / "whole")[1]["history"]) == 3

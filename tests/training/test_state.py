@@ -1,0 +1,88 @@
+"""State files: what comes back is bit for bit what went in, or an error by name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from asr.errors import TrainingError
+from asr.training.state import load_state, optimizer_tensors, restore_optimizer, save_state
+
+
+def train(module, optimizer, steps, first=0):
+    for step in range(first, first + steps):
+        torch.manual_seed(step)
+        module(torch.randn(4, 3)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def new():
+    torch.manual_seed(0)
+    module = nn.Linear(3, 2)
+    return module, torch.optim.AdamW(module.parameters(), lr=0.1, betas=(0.9, 0.98))
+
+
+def test_weights_counters_and_moments_come_back_exactly_and_training_goes_on(tmp_path):
+    unbroken, optimizer = new()
+    train(unbroken, optimizer, 5)
+
+    module, optimizer = new()
+    train(module, optimizer, 3)
+    counters = {"epoch": 1, "sums": {"loss": 0.1 + 0.2}, "history": [{"wer": 1 / 3}]}
+    tensors = {f"weights.{n}": t for n, t in module.state_dict().items()}
+    save_state(tmp_path / "s", tensors | optimizer_tensors(optimizer, module), counters)
+
+    resumed, optimizer = new()
+    tensors, found = load_state(tmp_path / "s")
+    assert found == counters
+    resumed.load_state_dict(
+        {n.removeprefix("weights."): t for n, t in tensors.items() if n.startswith("weights.")}
+    )
+    restore_optimizer(optimizer, resumed, tensors)
+    train(resumed, optimizer, 2, first=3)
+    for left, right in zip(unbroken.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_an_optimiser_that_has_not_stepped_has_nothing_to_store():
+    module, optimizer = new()
+    assert optimizer_tensors(optimizer, module) == {}
+
+
+def test_what_was_half_written_never_takes_the_place_of_the_old_state(tmp_path, monkeypatch):
+    save_state(tmp_path / "s", {"a": torch.ones(3)}, {"n": 1})
+
+    def fail(*_, **__):
+        (tmp_path / "s.tmp").write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("asr.training.state.save_file", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_state(tmp_path / "s", {"a": torch.zeros(3)}, {"n": 2})
+    tensors, counters = load_state(tmp_path / "s")
+    assert counters == {"n": 1}
+    assert torch.equal(tensors["a"], torch.ones(3))
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "header", "foreign"])
+def test_a_missing_or_damaged_state_is_refused_by_name(tmp_path, damage):
+    path = tmp_path / "state.safetensors"
+    save_state(path, {"a": torch.arange(100.0)}, {"n": 1})
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "cut":
+        path.write_bytes(content[:-10])
+    elif damage == "header":
+        path.write_bytes(content[:8] + b"\xff" * 20 + content[28:])
+    else:
+        from safetensors.torch import save_file
+
+        save_file({"a": torch.ones(1)}, path)
+    with pytest.raises(TrainingError, match=r"state\.safetensors") as caught:
+        load_state(path)
+    assert caught.value.hint

@@ -1,0 +1,105 @@
+"""Windows that hold everything and no more than 30 s, and a store that survives interruption."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.data.manifest import write_manifest
+from asr.data.teacher import TeacherCache
+from asr.training import teacher
+from asr.training.teacher import WINDOW_S, pack_windows, store_states
+from asr.types import Utterance
+
+GAP_S = 0.3
+
+
+def utterances_of(durations):
+    return [Utterance(f"u{i}", Path("x.wav"), "", d) for i, d in enumerate(durations)]
+
+
+@given(st.lists(st.none() | st.floats(0.05, 40), max_size=60))
+@settings(deadline=None)
+def test_every_utterance_is_in_one_window_and_no_shared_window_exceeds_30_s(durations):
+    windows = pack_windows(utterances_of(durations))
+    assert sorted(u.id for w in windows for u in w) == sorted(f"u{i}" for i in range(len(durations)))
+    for window in windows:
+        if len(window) > 1:
+            speech = sum(u.duration for u in window)
+            assert speech + GAP_S * (len(window) - 1) <= WINDOW_S + 1e-9
+
+
+def test_short_utterances_share_windows():
+    # 30 s hold nine of 3 s with 0.3 s and a row of rounding each.
+    assert [len(w) for w in pack_windows(utterances_of([3.0] * 18))] == [9, 9]
+
+
+class Ramps:
+    """An encoder whose states say which utterance they are of; `limit` windows, then it stops."""
+
+    limit = 100
+    size = 2
+
+    def __init__(self, whisper):
+        pass
+
+    def encode(self, utterances):
+        Ramps.limit -= 1
+        if Ramps.limit < 0:
+            raise KeyboardInterrupt
+        return {
+            u.id: np.full((round(u.duration / 0.02), 2), int(u.id[1:]), np.float16)
+            for u in utterances
+        }
+
+
+@pytest.fixture
+def manifest(tmp_path, monkeypatch):
+    monkeypatch.setattr(teacher, "_Encoder", Ramps)
+    monkeypatch.setattr(Ramps, "limit", 100)
+    write_manifest(utterances_of([4.0, 20.0, 25.0, 6.0, 11.0]), tmp_path / "m.jsonl")
+    return tmp_path / "m.jsonl"
+
+
+def values_of(store, mean, std):
+    """The one value of each utterance's states, before they were standardised."""
+    cache = TeacherCache(store, [f"u{i}" for i in range(5)])
+    states = [cache.resampled(i, 5, 0.02) for i in range(5)]
+    return [np.unique(np.round(s.numpy() * std + mean, 3)).tolist() for s in states]
+
+
+def statistics(store):
+    index = json.loads((store / "index.json").read_text())
+    return np.array(index["mean"]), np.array(index["std"])
+
+
+def test_every_utterance_gets_its_own_rows_and_the_statistics_are_numpys(manifest, tmp_path):
+    store_states(tmp_path, tmp_path / "store", [manifest])
+    mean, std = statistics(tmp_path / "store")
+    rows = np.repeat(np.arange(5.0), [200, 1000, 1250, 300, 550])
+    np.testing.assert_allclose(mean, rows.mean(), rtol=1e-3)
+    np.testing.assert_allclose(std, rows.std(), rtol=1e-3)
+    assert values_of(tmp_path / "store", mean, std) == [[0], [1], [2], [3], [4]]
+
+
+@pytest.mark.parametrize("torn", ["", '{"id": "u0", "ro'])
+def test_interrupted_it_goes_on_where_it_was(manifest, tmp_path, torn):
+    store = tmp_path / "store"
+    Ramps.limit = 1
+    with pytest.raises(KeyboardInterrupt):
+        store_states(tmp_path, store, [manifest])
+    with (store / "progress.jsonl").open("a") as log:
+        log.write(torn)
+    with (store / "states.f16").open("ab") as states:
+        states.write(b"\x01" * 100)  # rows that the log does not know
+    Ramps.limit = 100
+    store_states(tmp_path, store, [manifest])
+    mean, std = statistics(store)
+    assert values_of(store, mean, std) == [[0], [1], [2], [3], [4]]
+    Ramps.limit = 0  # nothing is left to encode
+    store_states(tmp_path, store, [manifest])
