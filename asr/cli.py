@@ -217,23 +217,36 @@ def _progress() -> Iterator[Progress]:
     # Redirected, text would be printed above the bar and so to standard error: right only where
     # both are the same terminal.
     together = sys.stdout.isatty()
-    progress = Progress(*columns, console=stderr, transient=True, redirect_stdout=together)
+    progress = Progress(
+        *columns,
+        console=stderr,
+        transient=True,
+        redirect_stdout=together,
+        disable=not stderr.is_terminal,  # it would leave an empty line in a log
+    )
     with progress:
         yield progress
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the program; a user's mistake is one line and a hint, never a traceback."""
-    # A reader that goes away (`asr transcribe ... | head`) is not an error of ours.
-    if hasattr(signal, "SIGPIPE"):
+    # A reader that goes away (`asr transcribe ... | head`) is not an error of ours. Only where we
+    # are the whole program: another one has its own pipes and sockets.
+    if arguments is None and hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        return app(arguments)
+        return app(arguments)  # typer ends with 2 on wrong usage and with 130 on Ctrl-C
     except AsrError as error:
-        from asr.commands import report_error
-
-        report_error(stderr, error)
+        _report(error)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
-    except KeyboardInterrupt:
-        stderr.print("interrupted")
-        sys.exit(130)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _report(AsrError(f"{error.filename}: {error.strerror}"))
+        sys.exit(1)
+
+
+def _report(error: AsrError) -> None:
+    from asr.commands import report_error
+
+    report_error(stderr, error)

@@ -64,8 +64,8 @@ def run_transcribe(
     progress: Progress,
 ) -> int:
     """Transcribe everything that can be; returns how many inputs failed."""
-    _check_formats(formats, output, audio)
     found = [source for name in audio for source in _expand(name)]
+    _check_formats(formats, output, len(found))
     sources = [source for source in found if not isinstance(source, AsrError)]
     failures = [source for source in found if isinstance(source, AsrError)]
     for error in failures:
@@ -88,11 +88,11 @@ def run_transcribe(
     return len(failures)
 
 
-def _check_formats(formats: list[str], output: Path | None, audio: list[str]) -> None:
+def _check_formats(formats: list[str], output: Path | None, num_sources: int) -> None:
     for name in formats:
         if name not in FORMATS:
             raise ConfigError(f"no format {name!r}; there are {', '.join(FORMATS)}")
-    several = len(formats) > 1 or (formats != ["txt"] and len(audio) > 1)
+    several = len(formats) > 1 or (formats != ["txt"] and num_sources > 1)
     if several and output is None:
         raise ConfigError("several files to write and no folder", "add -o FOLDER")
 

@@ -8,7 +8,7 @@ half a minute that end in a pause, so no word lies across two of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -41,14 +41,6 @@ CONTEXT_S = 2.0
 PASSAGE_S = 30.0
 PAUSE_S = 0.8
 """A gap between words that begins a new segment."""
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A window, and the number of the recording it belongs to."""
-
-    recording: int
-    window: Window
 
 
 class Recognizer:
@@ -102,7 +94,7 @@ class Recognizer:
 
     def emissions(self, samples: npt.NDArray[np.float32]) -> Emissions:
         """The log-probabilities of a whole recording, as (steps, vocab)."""
-        stream = [rows for _, rows in self._encode(_jobs([iter([samples])], self._plan))]
+        stream = [rows for _, rows in self._encode(_windows([iter([samples])], self._plan))]
         return Emissions(torch.cat(stream), self.checkpoint.seconds_per_step)
 
     @property
@@ -125,32 +117,32 @@ class Recognizer:
         segments: list[Segment] = []
         separator_id = self.checkpoint.tokenizer.separator_id
         stream = _Passages(self.checkpoint.seconds_per_step, separator_id)
-        for job, rows in self._encode(_jobs(recordings, self._plan)):
-            if isinstance(job, AsrError):
+        for item, rows in self._encode(_windows(recordings, self._plan)):
+            if isinstance(item, AsrError):
                 segments, stream = [], stream.fresh()
-                yield job
+                yield item
                 continue
-            for start_s, passage in stream.push(rows, job.window.is_last):
+            for start_s, passage in stream.push(rows, item.is_last):
                 segments.extend(self._decode(passage, start_s))
             if progress:
-                progress(job.window.core / self._sample_rate)
-            if job.window.is_last:
-                duration = (job.window.start + job.window.core) / self._sample_rate
+                progress(item.core / self._sample_rate)
+            if item.is_last:
+                duration = (item.start + item.core) / self._sample_rate
                 yield _transcript(segments, duration)
                 segments, stream = [], stream.fresh()
 
     def _encode(
-        self, jobs: Iterator[_Job | AsrError]
-    ) -> Iterator[tuple[_Job, torch.Tensor] | tuple[AsrError, torch.Tensor]]:
+        self, items: Iterator[Window | AsrError]
+    ) -> Iterator[tuple[Window, torch.Tensor] | tuple[AsrError, torch.Tensor]]:
         """Emissions (steps, vocab) of each window's core, in order; errors pass through."""
-        while group := list(islice(jobs, self.batch_windows)):
-            windows = [job.window for job in group if isinstance(job, _Job)]
+        while group := list(islice(items, self.batch_windows)):
+            windows = [item for item in group if isinstance(item, Window)]
             rows = iter(self._encode_batch(windows))
-            for job in group:
-                if isinstance(job, AsrError):
-                    yield job, torch.empty(0)
+            for item in group:
+                if isinstance(item, AsrError):
+                    yield item, torch.empty(0)
                 else:
-                    yield job, next(rows)
+                    yield item, next(rows)
 
     @torch.inference_mode()
     def _encode_batch(self, windows: Sequence[Window]) -> list[torch.Tensor]:
@@ -178,13 +170,12 @@ def _last_step(window: Window, num_steps: int, step: int) -> int:
     return num_steps if window.is_last else (window.left + window.core) // step
 
 
-def _jobs(
+def _windows(
     recordings: Iterable[Iterator[npt.NDArray[np.float32]]], plan: WindowPlan
-) -> Iterator[_Job | AsrError]:
-    for number, blocks in enumerate(recordings):
+) -> Iterator[Window | AsrError]:
+    for blocks in recordings:
         try:
-            for window in cut_windows(blocks, plan):
-                yield _Job(number, window)
+            yield from cut_windows(blocks, plan)
         except AsrError as error:
             yield error
 

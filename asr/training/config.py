@@ -69,6 +69,8 @@ class RunConfig(Config):
     """All of it."""
 
     data: DataConfig
+    init: Path | None = None
+    """A model to train further (fine-tuning); its features, sizes and vocabulary must be these."""
     features: FeatureConfig = FeatureConfig()
     augment: AugmentConfig | None = AugmentConfig()
     model: BiLSTMConfig = BiLSTMConfig()

@@ -88,7 +88,7 @@ class ConsoleDisplay:
 
     def message(self, text: str) -> None:
         """One line of news."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def decoding(self, done: int, total: int) -> None:
         """Progress of decoding the corpus."""

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from asr.audio.features import LogMel
-from asr.checkpoint import save_checkpoint
+from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.data.dataset import Batch
 from asr.errors import TrainingError
 from asr.models import BiLSTM, build_model
@@ -106,7 +106,7 @@ class Trainer:
         self.dataset = make_dataset(self.corpus, config, self.front_end, training=True)
         torch.manual_seed(config.train.seed)
         teacher_size = self.dataset.teacher.size if self.dataset.teacher else None
-        model = build_model(config.model, config.features.n_mels, len(self.tokenizer))
+        model = self._first_model()
         self.objective = Objective(model, teacher_size, config.teacher.weight).to(world.device)
         self.parallel: nn.Module = self.objective
         if world.size > 1:
@@ -118,6 +118,25 @@ class Trainer:
         self.sums = dict.fromkeys(_SUMS, 0.0)
         self.history: list[EpochRow] = []
         self.hours_seen, self.epoch_seconds, self.bad_updates = 0.0, 0.0, 0
+
+    def _first_model(self) -> BiLSTM:
+        """Random weights, or those of the model that is to be trained further."""
+        model = build_model(self.config.model, self.config.features.n_mels, len(self.tokenizer))
+        if self.config.init is None:
+            return model
+        start = load_checkpoint(self.config.init)
+        if start.tokenizer.vocabulary != self.tokenizer.vocabulary:
+            raise TrainingError(f"{self.config.init}: has another vocabulary than this run")
+        try:
+            model.load_state_dict(start.model.state_dict())
+            # The weights were trained on features normalised with these numbers.
+            self.front_end.load_state_dict(start.front_end.state_dict())
+        except RuntimeError as error:
+            raise TrainingError(
+                f"{self.config.init}: has other sizes than this run",
+                "set model and features as asr info shows them",
+            ) from error
+        return model
 
     def _load(self, manifests: tuple[Path, ...], most: int | None) -> Corpus:
         if not self.world.is_main:
@@ -281,7 +300,7 @@ class Trainer:
             valid_token_accuracy=result.token_accuracy,
             wer=result.report.wer,
             cer=result.report.cer,
-            lr=self.optimizer.param_groups[0]["lr"],
+            lr=learning_rate(self.step - 1, self.total_steps, self.config.train),
             gradient_norm=self.sums["norm"] / updates,
             hours_seen=self.hours_seen + self._hours(),
             speed=self._speed(),

@@ -73,10 +73,17 @@ def store_states(whisper: Path, out: Path, manifests: Sequence[Path]) -> None:
 
 def _resume(log: Path) -> tuple[dict[str, tuple[int, int]], int]:
     rows = {}
-    for line in log.read_text().splitlines() if log.exists() else []:
+    # A line without its end was being written when the program was killed.
+    lines = [line for line in _lines(log) if line.endswith("\n")]
+    log.write_text("".join(lines))
+    for line in lines:
         entry = json.loads(line)
         rows[entry["id"]] = (entry["rows"][0], entry["rows"][1])
     return rows, max((first + count for first, count in rows.values()), default=0)
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text().splitlines(keepends=True) if log.exists() else []
 
 
 def _write_index(out: Path, rows: dict[str, tuple[int, int]], size: int) -> None:

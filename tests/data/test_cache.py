@@ -58,7 +58,7 @@ def test_a_subset_has_the_same_waveforms_under_new_positions(corpus, tmp_path):
 
 
 def test_a_corpus_is_decoded_once(corpus, tmp_path):
-    utterances, pcm = corpus
+    utterances, _ = corpus
     seen = []
     for _ in range(2):
         WaveformCache.build(utterances, tmp_path / "cache", RATE, lambda *n: seen.append(n))

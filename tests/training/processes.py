@@ -36,6 +36,8 @@ def run(config, out, resume=False, environment=None):
     from asr.training.loop import Trainer, _open_run_directory
 
     os.environ.update(environment or {})
+    # As in a run of its own; started by this one's server, loaders' workers would outlive a kill.
+    multiprocessing.set_start_method("fork", force=True)
     torch.set_num_threads(1)
     with open_world(torch.device("cpu")) as world:
         if world.is_main:
@@ -69,7 +71,7 @@ def start(config, out, *, resume=False, size=1):
     return processes
 
 
-def finish(processes, timeout_s=120):
+def finish(processes, timeout_s=600):
     """Exit codes; a process that does not end is killed and has none."""
     for process in processes:
         process.join(timeout_s)

@@ -46,7 +46,7 @@ def test_torchrun_trains_on_two_processes(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout == ""
-    rows = [json.loads(line) for line in (tmp_path / "run/history.jsonl").open()]
+    rows = [json.loads(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert all(0 < row["train_loss"] < 100 for row in rows)
     load_checkpoint(tmp_path / "run/best.safetensors")

@@ -27,7 +27,9 @@ def utterances_of(durations):
 @settings(deadline=None)
 def test_every_utterance_is_in_one_window_and_no_shared_window_exceeds_30_s(durations):
     windows = pack_windows(utterances_of(durations))
-    assert sorted(u.id for w in windows for u in w) == sorted(f"u{i}" for i in range(len(durations)))
+    assert sorted(u.id for w in windows for u in w) == sorted(
+        f"u{i}" for i in range(len(durations))
+    )
     for window in windows:
         if len(window) > 1:
             speech = sum(u.duration for u in window)

@@ -1,0 +1,377 @@
+"""The command line as a user meets it: streams, exit codes, and one line for every mistake."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import jiwer
+import pytest
+import soundfile
+import torch
+
+from asr import cli
+from asr.audio.features import FeatureConfig, LogMel
+from asr.checkpoint import save_checkpoint
+from asr.errors import DeviceError
+from asr.models import BiLSTMConfig, build_model
+from asr.tokenizer import Tokenizer
+
+from .training.tones import SAMPLE_RATE, speak, tiny_config
+
+FORMATS = ("txt", "json", "srt", "vtt", "tsv", "ctm")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A network with random weights that writes something for any sound."""
+    torch.manual_seed(3)
+    tokenizer = Tokenizer()
+    config = BiLSTMConfig(layers=1, hidden=8, dropout=0.0, conv_channels=4)
+    network = build_model(config, 80, len(tokenizer))
+    with torch.no_grad():
+        network.output.weight.mul_(20)
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_checkpoint(path, network, LogMel(FeatureConfig()), tokenizer, {"made": "by a test"})
+    return path
+
+
+@pytest.fixture
+def sound(tmp_path):
+    """Writes a recording of tones."""
+
+    def write(name, text="abc cab"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, speak(text), SAMPLE_RATE)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def asr(capsys):
+    """Runs a command line; gives its exit code and both streams."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            cli.main([str(argument) for argument in arguments])
+        streams = capsys.readouterr()
+        return SimpleNamespace(code=caught.value.code or 0, out=streams.out, err=streams.err)
+
+    return run
+
+
+def assert_refused(result, code, *parts):
+    """One line that has the parts, a hint at the most, nothing on standard output."""
+    assert result.code == code, result.err
+    assert result.out == ""
+    assert "Traceback" not in result.err
+    lines = result.err.strip().splitlines()
+    assert len(lines) <= 2, result.err
+    assert lines[0].startswith("error: ")
+    for part in parts:
+        assert part in result.err
+
+
+def test_a_transcript_goes_to_standard_output_and_nothing_else(asr, model, sound):
+    result = asr("transcribe", sound("a.wav"), "--model", model)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.endswith("\n")
+    assert result.out.strip()
+
+
+def test_several_recordings_are_told_apart_by_their_names(asr, model, sound):
+    first, second = sound("a.wav"), sound("b.wav", "bb")
+    result = asr("transcribe", first, second, "--model", model)
+    lines = result.out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [str(first), str(second)]
+    alone = asr("transcribe", second, "--model", model)
+    assert lines[1].partition(": ")[2] == alone.out.strip()
+
+
+def test_every_format_is_written_and_equal_stems_do_not_overwrite(asr, model, sound, tmp_path):
+    result = asr(
+        *("transcribe", sound("x/a.wav"), sound("y/a.wav", "bb"), "--model", model),
+        *("-o", tmp_path / "out", "--format", ",".join(FORMATS)),
+    )
+    assert (result.code, result.out) == (0, "")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"{stem}.{name}" for stem in ("a", "a-2") for name in FORMATS}
+    durations = [
+        json.loads((tmp_path / f"out/{s}.json").read_text())["duration"] for s in ("a", "a-2")
+    ]
+    assert durations == pytest.approx([1.4, 0.4])
+
+
+def test_json_of_one_recording_can_be_piped(asr, model, sound):
+    result = asr("transcribe", sound("a.wav"), "--model", model, "--format", "json")
+    assert json.loads(result.out)["duration"] == pytest.approx(1.4)
+
+
+def test_a_folder_of_several_recordings_as_json_needs_a_folder_to_write_to(asr, model, sound):
+    folder = sound("many/a.wav").parent
+    sound("many/b.wav")
+    result = asr("transcribe", folder, "--model", model, "--format", "json")
+    assert_refused(result, 2, "several files", "-o FOLDER")
+
+
+def test_a_bad_recording_does_not_stop_the_good_ones(asr, model, sound, tmp_path):
+    good = sound("good.wav")
+    (tmp_path / "text.wav").write_text("this is text")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    bad = [tmp_path / name for name in ("missing.wav", "text.wav", "empty.wav")]
+    result = asr("transcribe", *bad, good, "--model", model)
+    assert result.code == 1
+    assert [line.partition(": ")[0] for line in result.out.splitlines()] == [str(good)]
+    errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 3
+    for path, line in zip(bad, errors, strict=True):
+        assert path.name in line
+    assert "Traceback" not in result.err
+
+
+def test_standard_input_is_a_recording(asr, model, sound, monkeypatch):
+    path = sound("a.wav")
+    expected = asr("transcribe", path, "--model", model).out
+    buffer = io.BytesIO(path.read_bytes())
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=buffer, fileno=lambda: -1))
+    result = asr("transcribe", "-", "--model", model)
+    assert (result.code, result.out) == (0, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--format", "doc"], ["no format 'doc'", "txt, json"]),
+        (["--format", "txt,srt"], ["several files", "-o FOLDER"]),
+        (["--decoder", "magic"], ["no decoder 'magic'", "beam, greedy"]),
+        (["--device", "tpu"], ["no device 'tpu'", "auto, cpu"]),
+    ],
+)
+def test_a_wrong_option_is_named_with_those_there_are(asr, model, sound, options, parts):
+    result = asr("transcribe", sound("a.wav"), "--model", model, *options)
+    assert_refused(result, 2, *parts)
+
+
+@pytest.mark.parametrize("damage", ["missing", "text", "cut", "flipped"])
+def test_a_missing_or_damaged_model_is_named(asr, model, sound, tmp_path, damage):
+    copy = tmp_path / "copy.safetensors"
+    content = bytearray(model.read_bytes())
+    if damage == "flipped":
+        content[-1] ^= 1
+    if damage != "missing":
+        copy.write_bytes(
+            {"text": b"hello"}.get(damage, content[:-9] if damage == "cut" else content)
+        )
+    assert_refused(asr("transcribe", sound("a.wav"), "--model", copy), 1, "copy.safetensors")
+    assert_refused(asr("info", copy), 1, "copy.safetensors")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["transcribe"], ["nonsense"], ["transcribe", "a.wav", "--nonsense"], ["train", "x"]],
+)
+def test_wrong_usage_ends_with_2_and_help_on_standard_error(asr, arguments):
+    result = asr(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert "Usage" in result.err
+
+
+def test_help_is_asked_for_and_so_goes_to_standard_output(asr):
+    result = asr("--help")
+    assert (result.code, result.err) == (0, "")
+    for verb in ("transcribe", "listen", "evaluate", "prepare", "train", "lm", "info"):
+        assert verb in result.out
+
+
+def test_a_file_that_cannot_be_written_is_one_line(asr, model, sound, tmp_path):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    result = asr("transcribe", sound("a.wav"), "--model", model, "-o", tmp_path / "taken")
+    assert_refused(result, 1, "taken")
+
+
+def test_listening_to_a_file_writes_final_text(asr, model, sound):
+    path = sound("a.wav", "abc cab bb")
+    result = asr("listen", "--simulate", path, "--fast", "--model", model)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.strip()
+
+
+def test_raw_samples_are_heard_as_the_same_file(asr, model, sound, monkeypatch):
+    path = sound("a.wav", "abc cab bb")
+    expected = asr("listen", "--simulate", path, "--fast", "--model", model).out
+    pcm = soundfile.read(path, dtype="int16")[0].astype("<i2").tobytes()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(pcm)))
+    result = asr("listen", "--raw", "--model", model)
+    assert (result.code, result.out) == (0, expected)
+
+
+def test_listening_to_a_missing_file_is_one_line(asr, model):
+    result = asr("listen", "--simulate", "none.wav", "--fast", "--model", model)
+    assert result.code == 1
+    assert "none.wav" in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("options", [[], ["--list-inputs"]])
+def test_without_portaudio_the_hint_says_what_to_do(asr, model, monkeypatch, options):
+    def refuse():
+        raise DeviceError("PortAudio library not found", "apt-get install libportaudio2")
+
+    monkeypatch.setattr("asr.audio.microphone._sounddevice", refuse)
+    result = asr("listen", "--model", model, *options)
+    assert_refused(result, 1, "PortAudio library not found", "apt-get install")
+
+
+def write_manifest(path, *entries):
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    return path
+
+
+def test_evaluation_agrees_with_jiwer_and_gives_fractions(asr, model, sound, tmp_path):
+    references = {"a": "ab ab", "b": "hello", "c": "a b c d"}
+    manifest = write_manifest(
+        tmp_path / "m.jsonl",
+        *(
+            {"audio_filepath": str(sound(f"{n}.wav", "abc cab"[: 3 + i])), "text": t, "id": n}
+            for i, (n, t) in enumerate(references.items())
+        ),
+    )
+    result = asr("evaluate", manifest, "--model", model, "--json", tmp_path / "deep/r.json")
+    assert result.code == 0
+    found = json.loads((tmp_path / "deep/r.json").read_text())
+    hypotheses = [
+        asr("transcribe", tmp_path / f"{n}.wav", "--model", model).out.strip() for n in references
+    ]
+    assert [r["hypothesis"] for r in found["utterance_results"]] == hypotheses
+    assert found["wer"] == pytest.approx(jiwer.wer(list(references.values()), hypotheses))
+    assert found["cer"] == pytest.approx(jiwer.cer(list(references.values()), hypotheses))
+    assert f"WER {found['wer']:.2%}" in result.out
+    low, high = found["wer_interval_95"]
+    assert low <= found["wer"] <= high
+    assert found["reference_words"] == 7
+
+
+@pytest.mark.parametrize("all_bad", [False, True])
+def test_a_recording_that_cannot_be_evaluated_is_named_and_ends_with_1(
+    asr, model, sound, tmp_path, all_bad
+):
+    entries = [{"audio_filepath": "gone.wav", "text": "a"}]
+    if not all_bad:
+        entries.append({"audio_filepath": str(sound("a.wav")), "text": "b"})
+    result = asr("evaluate", write_manifest(tmp_path / "m.jsonl", *entries), "--model", model)
+    assert result.code == 1
+    assert "gone" in result.err
+    assert "1 failed" in result.out
+    assert "Traceback" not in result.err
+
+
+def test_a_broken_manifest_is_named_with_its_line(asr, model, tmp_path):
+    (tmp_path / "m.jsonl").write_text('{"audio_filepath": "a.wav", "text": ""}\n{oops\n')
+    assert_refused(asr("evaluate", tmp_path / "m.jsonl", "--model", model), 1, "m.jsonl", "line 2")
+    assert_refused(asr("evaluate", tmp_path / "no.jsonl", "--model", model), 1, "no.jsonl")
+
+
+def test_an_unknown_normaliser_is_refused(asr, model, sound, tmp_path):
+    manifest = write_manifest(
+        tmp_path / "m.jsonl", {"audio_filepath": str(sound("a.wav")), "text": "a"}
+    )
+    result = asr("evaluate", manifest, "--model", model, "--normaliser", "x")
+    assert_refused(result, 2, "no normaliser 'x'", "basic, none")
+
+
+def test_results_that_cannot_be_written_are_one_line(asr, model, sound, tmp_path):
+    manifest = write_manifest(
+        tmp_path / "m.jsonl", {"audio_filepath": str(sound("a.wav")), "text": "a"}
+    )
+    result = asr("evaluate", manifest, "--model", model, "--json", tmp_path)
+    assert result.code == 1
+    assert "Is a directory" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_folder_with_texts_becomes_a_manifest(asr, sound, tmp_path):
+    sound("talks/a.wav").with_suffix(".txt").write_text("abc cab")
+    result = asr("prepare", "folder", tmp_path / "talks", "-o", tmp_path / "talks/m.jsonl")
+    assert (result.code, result.out) == (0, "")
+    entry = json.loads((tmp_path / "talks/m.jsonl").read_text())
+    assert (entry["audio_filepath"], entry["text"]) == ("a.wav", "abc cab")
+    assert_refused(asr("prepare", "x", tmp_path, "-o", tmp_path / "m"), 2, "no recipe 'x'")
+
+
+def test_a_language_model_is_built_from_a_text(asr, tmp_path):
+    (tmp_path / "t.txt").write_text("the cat sat\nthe dog sat\nthe cat ran\n" * 3)
+    output = tmp_path / "t.arpa"
+    result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "order=2")
+    assert (result.code, result.out) == (0, "")
+    assert "27 words in 9 sentences" in result.err
+    assert "\\2-grams:" in output.read_text()
+    result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "ordr=2")
+    assert_refused(result, 2, "unknown key 'ordr'", "did you mean 'order'?")
+
+
+def test_what_a_model_is_comes_as_json(asr, model):
+    result = asr("info", model)
+    assert (result.code, result.err) == (0, "")
+    found = json.loads(result.out)
+    assert found["provenance"] == {"made": "by a test"}
+    assert found["seconds_per_step"] == pytest.approx(0.04)
+    assert len(found["vocabulary"]) == 29
+    assert found["language_model"] is None
+
+
+def test_a_misspelt_key_of_a_training_configuration_is_put_right(asr, tmp_path):
+    (tmp_path / "run.yaml").write_text("data: {train: [a.jsonl], valid: [a.jsonl]}")
+    result = asr("train", tmp_path / "run.yaml", "--out", tmp_path / "r", "--set", "train.epoch=1")
+    assert_refused(result, 2, "unknown key 'train.epoch'", "did you mean 'train.epochs'?")
+    assert_refused(asr("train", tmp_path / "no.yaml", "--out", tmp_path / "r"), 2, "no.yaml")
+    assert_refused(asr("train", tmp_path / "run.yaml", "--out", tmp_path / "r"), 1, "a.jsonl")
+
+
+def test_a_trained_model_can_be_used_at_once(asr, tmp_path, sound):
+    config = tiny_config(tmp_path, ["ab", "cab"], epochs=1)
+    (tmp_path / "run.yaml").write_text(json.dumps(config.model_dump(mode="json")))
+    result = asr("train", tmp_path / "run.yaml", "--out", tmp_path / "run", "--device", "cpu")
+    assert result.code == 0, result.err
+    assert result.out == ""
+    assert "best model: " in result.err
+    best = tmp_path / "run/best.safetensors"
+    assert asr("transcribe", sound("a.wav"), "--model", best).code == 0
+    again = asr("train", tmp_path / "run.yaml", "--out", tmp_path / "run", "--device", "cpu")
+    assert again.code == 1
+    assert "holds a run already" in again.err
+    assert "--resume" in again.err
+
+
+def test_control_c_ends_with_130(asr, model, sound, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("asr.recognizer.Recognizer.transcribe_many", interrupt)
+    result = asr("transcribe", sound("a.wav"), "--model", model)
+    assert (result.code, result.out) == (130, "")
+    assert "Traceback" not in result.err
+
+
+def test_a_reader_that_goes_away_is_no_error(model):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "asr", "info", str(model)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    process.wait(120)
+    assert errors == b""
+
+
+def test_calling_it_from_a_program_leaves_that_programs_signals_alone(asr, model):
+    before = signal.getsignal(signal.SIGPIPE)
+    asr("info", model)
+    assert signal.getsignal(signal.SIGPIPE) == before

@@ -1,0 +1,19 @@
+"""`python -m asr` as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_the_module_is_the_program():
+    result = subprocess.run(
+        [sys.executable, "-m", "asr", "info", "none.safetensors"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: none.safetensors: no such model\n")
+    assert "Traceback" not in result.stderr
