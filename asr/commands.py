@@ -250,7 +250,7 @@ def run_tune(
     )
     references = [get_normaliser("basic")(utterance.text) for utterance in chosen]
     best = tune(recognizer, lm, emissions, references, lambda trial: _print_trial(stderr, trial))
-    weights = best.config.model_dump(exclude_defaults=True)
+    weights = best.config.model_dump(include={"lm_weight", "word_score"})
     output.write_text(f"# WER {best.wer:.2%} on {count} utterances\n" + yaml.safe_dump(weights))
 
 

@@ -13,6 +13,7 @@ import jiwer
 import pytest
 import soundfile
 import torch
+import yaml
 
 from asr import cli
 from asr.audio.features import FeatureConfig, LogMel
@@ -313,6 +314,24 @@ def test_a_language_model_is_built_from_a_text(asr, tmp_path):
     assert "\\2-grams:" in output.read_text()
     result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "ordr=2")
     assert_refused(result, 2, "unknown key 'ordr'", "did you mean 'order'?")
+
+
+def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, sound, tmp_path):
+    (tmp_path / "t.txt").write_text("the cat sat\nthe dog sat\nthe cat ran\n" * 3)
+    lm = tmp_path / "t.lm"
+    assert asr("lm", "build", tmp_path / "t.txt", "-o", lm, "--set", "order=2").code == 0
+    entry = {"audio_filepath": str(sound("a.wav")), "text": "the cat sat", "id": "a"}
+    manifest = write_manifest(tmp_path / "m.jsonl", entry)
+    settings = tmp_path / "decoder.yaml"
+    result = asr("tune", manifest, "--model", model, "--lm", lm, "-o", settings)
+    assert (result.code, result.out) == (0, "")
+    chosen = yaml.safe_load(settings.read_text())
+    assert set(chosen) == {"lm_weight", "word_score"}
+    lines = [line for line in result.err.splitlines() if line.startswith("lm_weight")]
+    best = min(lines, key=lambda line: float(line.split()[-1].rstrip("%")))
+    assert best.startswith(f"lm_weight {chosen['lm_weight']} word_score {chosen['word_score']} ")
+    refused = asr("tune", manifest, "--model", model, "-o", settings)
+    assert_refused(refused, 2, "no language model", "--lm")
 
 
 def test_what_a_model_is_comes_as_json(asr, model):
