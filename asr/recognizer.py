@@ -37,7 +37,7 @@ Source = str | Path | BinaryIO
 
 WINDOW_S = 30.0
 CONTEXT_S = 2.0
-"""What a window sees on either side and throws away; the network's memory is shorter."""
+"""What a window sees on either side and throws away."""
 PASSAGE_S = 30.0
 PAUSE_S = 0.8
 """A gap between words that begins a new segment."""
