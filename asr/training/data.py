@@ -21,6 +21,7 @@ from asr.data.dataset import Batch, SpeechDataset, collate
 from asr.data.manifest import read_manifest
 from asr.data.teacher import TeacherCache
 from asr.errors import TokenizerError, TrainingError
+from asr.models.bilstm import Subsampling
 from asr.text import normalise_target
 from asr.tokenizer import Tokenizer
 from asr.training.config import RunConfig
@@ -128,7 +129,7 @@ def _reason_to_skip(num_samples: int, tokens: list[int], config: RunConfig) -> s
         return f"{duration:.2f} s long"
     if not tokens:
         return "no text"
-    steps = -(-config.features.num_frames(num_samples) // 4)
+    steps = -(-config.features.num_frames(num_samples) // Subsampling.factor)
     if not is_feasible(tokens, steps):
         return f"{len(tokens)} tokens do not fit into {steps} steps"
     return ""
@@ -158,7 +159,7 @@ def make_dataset(
     corpus: Corpus, config: RunConfig, front_end: LogMel, *, training: bool
 ) -> SpeechDataset:
     """The corpus as examples; only training ones are augmented and have a teacher."""
-    step_s = config.features.hop_ms * 4 / 1000
+    step_s = config.features.hop_ms * Subsampling.factor / 1000
     if not training:
         return SpeechDataset(corpus.waveforms, corpus.tokens, front_end, step_s=step_s)
     augmenter = None

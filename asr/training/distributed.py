@@ -37,8 +37,6 @@ class World:
         if self.size == 1:
             return values
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
-        if self.device.type == "mps":  # pragma: no cover
-            tensor = tensor.float()
         dist.all_reduce(tensor)
         return [float(value) for value in tensor.tolist()]
 
