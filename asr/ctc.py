@@ -16,7 +16,15 @@ from torchaudio.functional import forced_align
 from asr.errors import DecoderError
 from asr.tokenizer import BLANK
 
-__all__ = ["TokenSpan", "align", "collapse", "ctc_loss", "is_feasible", "min_steps"]
+__all__ = [
+    "TokenSpan",
+    "align",
+    "collapse",
+    "ctc_loss",
+    "is_feasible",
+    "min_steps",
+    "required_steps",
+]
 
 # torchaudio's aligner leaves the targets when every path has probability zero; a floor far below
 # any log-probability that a softmax gives in float32 keeps the order of all possible paths.
@@ -72,6 +80,21 @@ def ctc_loss(
         reduction="none",
         zero_infinity=False,
     )
+
+
+def required_steps(targets: torch.Tensor, target_lengths: torch.Tensor) -> torch.Tensor:
+    """`min_steps` of a padded batch.
+
+    Args:
+        targets: int64 (batch, max_tokens), padded with anything.
+        target_lengths: int64 (batch,).
+
+    Returns:
+        int64 (batch,).
+    """
+    position = torch.arange(targets.shape[1], device=targets.device)[1:]
+    repeats = (targets[:, 1:] == targets[:, :-1]) & (position < target_lengths[:, None])
+    return target_lengths + repeats.sum(dim=1)
 
 
 def min_steps(tokens: Sequence[int]) -> int:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.ctc import align, collapse, ctc_loss, is_feasible, min_steps
+from asr.ctc import align, collapse, ctc_loss, is_feasible, min_steps, required_steps
 from asr.errors import DecoderError
 from asr.tokenizer import BLANK
 
@@ -98,6 +98,14 @@ def test_bfloat16_emissions_give_a_float32_loss():
     torch.testing.assert_close(loss, ctc_loss(log_probs.float(), *arguments))
 
 
+def test_the_loss_of_no_tokens_is_that_of_blanks_only():
+    log_probs = torch.stack([random_log_probs(4, seed) for seed in (1, 2)])
+    nothing = torch.zeros(2, 0, dtype=torch.long)
+    losses = ctc_loss(log_probs, torch.tensor([4, 3]), nothing, torch.tensor([0, 0]))
+    expected = torch.stack([-log_probs[0, :4, BLANK].sum(), -log_probs[1, :3, BLANK].sum()])
+    torch.testing.assert_close(losses, expected)
+
+
 def test_an_infeasible_utterance_has_an_infinite_loss_and_leaves_the_others_alone():
     log_probs = torch.stack([random_log_probs(3, seed) for seed in (5, 6)])
     targets = torch.tensor([[1, 1], [1, 1]])
@@ -125,6 +133,22 @@ def test_feasible_means_that_some_path_exists(steps, tokens):
 
 def test_equal_neighbours_need_a_blank_between_them():
     assert [min_steps(t) for t in ([], [1], [1, 2, 1], [1, 1], [2, 2, 2, 1])] == [0, 1, 3, 3, 6]
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 3), max_size=6), min_size=1, max_size=5),
+    st.integers(0, 3),
+    st.integers(0, 3),
+)
+def test_the_required_steps_of_a_batch_are_those_of_each_row_whatever_its_padding(
+    texts, pad_token, extra
+):
+    size = max(map(len, texts)) + extra
+    padded = torch.tensor([text + [pad_token] * (size - len(text)) for text in texts])
+    lengths = torch.tensor([len(text) for text in texts])
+    found = required_steps(padded.reshape(len(texts), size).long(), lengths)
+    assert found.tolist() == [min_steps(text) for text in texts]
+    assert found.dtype == torch.int64
 
 
 @given(st.lists(st.integers(0, 3), max_size=12))

@@ -8,6 +8,7 @@ one would have seen.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,14 @@ from pydantic import Field
 
 from asr.config import Config
 
-__all__ = ["AugmentConfig", "WaveformAugmenter", "add_noise", "reverberate", "spec_augment"]
+__all__ = [
+    "AugmentConfig",
+    "Placement",
+    "WaveformAugmenter",
+    "add_noise",
+    "reverberate",
+    "spec_augment",
+]
 
 Samples = npt.NDArray[np.float32]
 
@@ -28,6 +36,10 @@ class AugmentConfig(Config):
 
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
     """Ko et al. (2015); tempo and pitch change together."""
+    silence_probability: float = Field(0.4, ge=0, le=1)
+    """Of a silence before, between and behind the utterances of a recording, for each of them."""
+    silence_s: float = Field(2.0, ge=0)
+    """Longest silence; short ones are more frequent."""
     gain_db: tuple[float, float] = (-15.0, 6.0)
     noise_probability: float = Field(0.3, ge=0, le=1)
     snr_db: tuple[float, float] = (5.0, 30.0)
@@ -42,20 +54,62 @@ class AugmentConfig(Config):
     time_width: int = Field(25, ge=0)
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where an utterance lies in an augmented recording.
+
+    Attributes:
+        start: Its first sample.
+        speed: How fast it runs now; 1.1 is shorter than it was.
+    """
+
+    start: int
+    speed: float
+
+
 class WaveformAugmenter:
-    """Speed, room, noise, band and level, in the order in which the world applies them."""
+    """Speed, silence, room, noise, band and level, in the order in which the world applies them."""
 
     def __init__(self, config: AugmentConfig, sample_rate: int, noises: Sequence[Samples]) -> None:
         self.config = config
         self.sample_rate = sample_rate
         self.noises = noises
 
-    def __call__(self, samples: Samples, rng: np.random.Generator) -> tuple[Samples, float]:
-        """A variant of `samples`, and the speed at which it now runs (1.1 is shorter)."""
+    def __call__(
+        self, utterances: Sequence[Samples], rng: np.random.Generator
+    ) -> tuple[Samples, list[Placement]]:
+        """One recording of all the utterances, varied, and where each of them lies in it."""
+        samples, placements = self._join(utterances, rng)
+        return self._disturb(samples, rng), placements
+
+    def _join(
+        self, utterances: Sequence[Samples], rng: np.random.Generator
+    ) -> tuple[Samples, list[Placement]]:
+        pieces = [self._silence(rng)]
+        placements: list[Placement] = []
+        for utterance in utterances:
+            speed = float(rng.choice(self.config.speeds))
+            placements.append(Placement(sum(map(len, pieces)), speed))
+            pieces += [self._at_speed(utterance, speed), self._silence(rng)]
+        return np.concatenate(pieces), placements
+
+    def _at_speed(self, samples: Samples, speed: float) -> Samples:
+        if speed == 1.0:
+            return samples
+        faster: Samples = soxr.resample(samples, self.sample_rate * speed, self.sample_rate, "MQ")
+        return faster
+
+    def _silence(self, rng: np.random.Generator) -> Samples:
+        """Hiss between -100 and -40 dB of full scale, or, most often, nothing at all."""
+        if rng.random() >= self.config.silence_probability:
+            return np.empty(0, np.float32)
+        num_samples = int(rng.random() ** 2 * self.config.silence_s * self.sample_rate)
+        level = np.float32(10 ** (rng.uniform(-100, -40) / 20))
+        hiss: Samples = level * rng.standard_normal(num_samples, dtype=np.float32)
+        return hiss
+
+    def _disturb(self, samples: Samples, rng: np.random.Generator) -> Samples:
         config = self.config
-        speed = float(rng.choice(config.speeds))
-        if speed != 1.0:
-            samples = soxr.resample(samples, self.sample_rate * speed, self.sample_rate, "MQ")
         if rng.random() < config.reverb_probability:
             samples = reverberate(samples, self.sample_rate, rng.uniform(*config.rt60_s), rng)
         if self.noises and rng.random() < config.noise_probability:
@@ -63,8 +117,8 @@ class WaveformAugmenter:
             samples = add_noise(samples, noise, rng.uniform(*config.snr_db), rng)
         if rng.random() < config.narrowband_probability:
             samples = _narrowband(samples, self.sample_rate)
-        gain = 10 ** (rng.uniform(*config.gain_db) / 20)
-        return np.clip(samples * np.float32(gain), -1, 1), speed
+        gain = np.float32(10 ** (rng.uniform(*config.gain_db) / 20))
+        return (samples * gain).clip(-1, 1)
 
 
 def add_noise(samples: Samples, noise: Samples, snr_db: float, rng: np.random.Generator) -> Samples:

@@ -1,4 +1,4 @@
-"""Batches of utterances of similar length, by total duration."""
+"""Batches of recordings of similar length, by total duration; neighbours joined to recordings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["bucket_batches"]
+__all__ = ["bucket_batches", "join_neighbours"]
+
+
+def join_neighbours(
+    durations: Sequence[float], probability: float, max_s: float, seed: Sequence[int]
+) -> list[tuple[int, ...]]:
+    """Every utterance once, some of them in pairs that will be heard as one recording.
+
+    A network that has only heard utterances which begin at once from a state of zeros does not
+    know what to do with the state that a sentence before has left behind.
+
+    Args:
+        durations: Seconds, by index.
+        probability: Of an utterance to be tried with the one behind it in a random order.
+        max_s: A pair longer than this stays two recordings.
+        seed: Makes the order and the choice.
+    """
+    rng = np.random.default_rng(seed)
+    order: list[int] = rng.permutation(len(durations)).tolist()
+    joined: list[tuple[int, ...]] = []
+    while order:
+        first = order.pop()
+        if order and rng.random() < probability and durations[first] + durations[order[-1]] < max_s:
+            joined.append((first, order.pop()))
+        else:
+            joined.append((first,))
+    return joined
 
 
 def bucket_batches(

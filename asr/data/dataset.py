@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from asr.audio.augment import AugmentConfig, WaveformAugmenter, spec_augment
+from asr.audio.augment import AugmentConfig, Placement, WaveformAugmenter, spec_augment
 from asr.audio.features import LogMel
-from asr.ctc import min_steps
 from asr.data.cache import WaveformCache
 from asr.data.teacher import TeacherCache
 
@@ -22,11 +22,21 @@ __all__ = ["Batch", "Example", "SpeechDataset", "collate"]
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One utterance, ready for the network; `teacher` is float (steps, size) where there is one."""
+    """One recording, ready for the network.
 
-    index: int
+    Attributes:
+        indices: The utterances in it, in the order of speaking.
+        features: float32 (frames, n_mels).
+        tokens: int64 (tokens,).
+        phones: int64 (phones,); empty where a word's pronunciation is not known.
+        teacher: float32 (steps, size), not a number where the teacher has nothing to say; None
+            without a teacher.
+    """
+
+    indices: tuple[int, ...]
     features: torch.Tensor
     tokens: torch.Tensor
+    phones: torch.Tensor
     teacher: torch.Tensor | None
 
 
@@ -35,21 +45,23 @@ class Batch:
     """Padded examples.
 
     Attributes:
-        indices: The utterances' positions in the dataset.
+        indices: The utterances of each recording, by their positions in the dataset.
         features: float32 (batch, frames, n_mels).
         lengths: int64 (batch,), valid frames.
         targets: int64 (batch, max_tokens).
         target_lengths: int64 (batch,).
-        min_steps: int64 (batch,), steps that the targets need at the least.
+        phones: int64 (batch, max_phones).
+        phone_lengths: int64 (batch,), 0 where no pronunciation is known.
         teacher: float32 (batch, steps, size) or None.
     """
 
-    indices: tuple[int, ...]
+    indices: tuple[tuple[int, ...], ...]
     features: torch.Tensor
     lengths: torch.Tensor
     targets: torch.Tensor
     target_lengths: torch.Tensor
-    min_steps: torch.Tensor
+    phones: torch.Tensor
+    phone_lengths: torch.Tensor
     teacher: torch.Tensor | None
 
     def to(self, device: torch.device) -> Batch:
@@ -68,7 +80,7 @@ class Batch:
 
 
 class SpeechDataset(Dataset[Example]):
-    """Indexed by (epoch, utterance): the pair decides how the utterance is augmented."""
+    """Indexed by (epoch, utterances): the pair decides how they are joined and augmented."""
 
     def __init__(
         self,
@@ -76,51 +88,105 @@ class SpeechDataset(Dataset[Example]):
         tokens: Sequence[Sequence[int]],
         front_end: LogMel,
         *,
+        separator_id: int,
+        phones: Sequence[Sequence[int]] | None = None,
         augment: AugmentConfig | None = None,
         augmenter: WaveformAugmenter | None = None,
         teacher: TeacherCache | None = None,
-        step_s: float = 0.04,
+        step_samples: int = 640,
         seed: int = 0,
     ) -> None:
+        """Store the parts; all sequences have the utterances in the same order.
+
+        Args:
+            waveforms: The recordings.
+            tokens: What is said in them.
+            front_end: Makes features of them.
+            separator_id: Stands between the utterances of a joined recording.
+            phones: How it is said; empty for an utterance of unknown pronunciation.
+            augment: Masks on the features.
+            augmenter: Changes to the waveforms.
+            teacher: Hidden states to learn from.
+            step_samples: Samples from one step of the network to the next.
+            seed: Of the augmentation.
+        """
         self.waveforms = waveforms
         self.tokens = tokens
         self.front_end = front_end
+        self.separator_id = separator_id
+        self.phones = phones
         self.augment = augment
         self.augmenter = augmenter
         self.teacher = teacher
-        self.step_s = step_s
+        self.step_samples = step_samples
         self.seed = seed
 
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def __getitem__(self, key: tuple[int, int]) -> Example:
-        """The utterance's variant in that epoch."""
-        epoch, index = key
-        rng = np.random.default_rng((self.seed, epoch, index))
-        samples, speed = self.waveforms[index], 1.0
-        if self.augmenter:
-            samples, speed = self.augmenter(samples, rng)
+    def __getitem__(self, key: tuple[int, tuple[int, ...]]) -> Example:
+        """The recording's variant in that epoch."""
+        epoch, indices = key
+        rng = np.random.default_rng((self.seed, epoch, *indices))
+        samples, placements = self._record([self.waveforms[i] for i in indices], rng)
         features = self.front_end(torch.from_numpy(samples))
         if self.augment:
             frames_per_s = 1000 / self.front_end.config.hop_ms
             features = spec_augment(features, self.augment, rng, frames_per_s)
-        teacher = None
-        if self.teacher:
-            num_steps = -(-len(features) * self.front_end.config.hop_ms // (self.step_s * 1000))
-            teacher = self.teacher.resampled(index, int(num_steps), self.step_s * speed)
-        return Example(index, features, torch.tensor(self.tokens[index]), teacher)
+        return Example(
+            indices,
+            features,
+            torch.tensor(self._joined([self.tokens[i] for i in indices])),
+            torch.tensor(self._phones(indices), dtype=torch.int64),
+            self._teacher_states(indices, placements, len(features)),
+        )
+
+    def _record(
+        self, utterances: Sequence[npt.NDArray[np.float32]], rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], list[Placement]]:
+        if self.augmenter:
+            return self.augmenter(utterances, rng)
+        starts = np.cumsum([0] + [len(samples) for samples in utterances[:-1]])
+        return np.concatenate(utterances), [Placement(int(start), 1.0) for start in starts]
+
+    def _joined(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        return [token for part in parts for token in (self.separator_id, *part)][1:]
+
+    def _phones(self, indices: tuple[int, ...]) -> list[int]:
+        if self.phones is None or not all(self.phones[i] for i in indices):
+            return []
+        return self._joined([self.phones[i] for i in indices])
+
+    def _teacher_states(
+        self, indices: tuple[int, ...], placements: list[Placement], num_frames: int
+    ) -> torch.Tensor | None:
+        """What the teacher heard in the middle of each step."""
+        if self.teacher is None:
+            return None
+        num_steps = -(-num_frames * self.front_end.config.hop_length // self.step_samples)
+        middles = (np.arange(num_steps) + 0.5) * self.step_samples
+        rate = self.front_end.config.sample_rate
+        states = torch.full((num_steps, self.teacher.size), torch.nan)
+        for index, place in zip(indices, placements, strict=True):
+            found = self.teacher.states_at(index, (middles - place.start) * place.speed / rate)
+            states = torch.where(torch.isfinite(found), found, states)
+        return states
 
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Pad examples of any lengths into one batch."""
     teachers = [e.teacher for e in examples if e.teacher is not None]
     return Batch(
-        indices=tuple(e.index for e in examples),
+        indices=tuple(e.indices for e in examples),
         features=pad_sequence([e.features for e in examples], batch_first=True),
-        lengths=torch.tensor([len(e.features) for e in examples]),
+        lengths=_lengths(e.features for e in examples),
         targets=pad_sequence([e.tokens for e in examples], batch_first=True),
-        target_lengths=torch.tensor([len(e.tokens) for e in examples]),
-        min_steps=torch.tensor([min_steps(e.tokens.tolist()) for e in examples]),
+        target_lengths=_lengths(e.tokens for e in examples),
+        phones=pad_sequence([e.phones for e in examples], batch_first=True),
+        phone_lengths=_lengths(e.phones for e in examples),
         teacher=pad_sequence(teachers, batch_first=True) if teachers else None,
     )
+
+
+def _lengths(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+    return torch.tensor([len(tensor) for tensor in tensors])

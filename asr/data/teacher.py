@@ -56,29 +56,28 @@ class TeacherCache:
             raise TrainingError(f"{directory}: has no states of any of the {len(ids)} utterances")
         self._states: npt.NDArray[np.float16] | None = None
 
-    def resampled(self, index: int, num_steps: int, step_s: float) -> torch.Tensor:
-        """States at the middle of each step, interpolated between the two nearest rows.
+    def states_at(self, index: int, times: npt.NDArray[np.float64]) -> torch.Tensor:
+        """The states at points of time, interpolated between the two nearest rows.
 
         Args:
             index: The utterance.
-            num_steps: Rows wanted.
-            step_s: Seconds of the teacher's recording that pass in one step.
+            times: Seconds in the recording as the teacher heard it.
 
         Returns:
-            float32 (num_steps, size), zero mean and unit variance over the corpus; not a number
-            where the store lacks the utterance.
+            float32 (len(times), size), zero mean and unit variance over the corpus; not a number
+            outside the recording, and everywhere if the store lacks the utterance.
         """
         rows = self._rows[index]
         if rows is None:
-            return torch.full((num_steps, self.size), torch.nan)
+            return torch.full((len(times), self.size), torch.nan)
         if self._states is None:
             self._states = np.memmap(self._path, np.float16, "r").reshape(-1, self.size)
         first, count = rows
         states = self._states[first : first + count].astype(np.float32)
-        middle = (np.arange(num_steps) + 0.5) * step_s / self.seconds_per_row - 0.5
-        middle = middle.clip(0, count - 1)
-        low = np.floor(middle).astype(int)
+        place = (times / self.seconds_per_row - 0.5).clip(0, count - 1)
+        low = np.floor(place).astype(int)
         high = np.minimum(low + 1, count - 1)
-        weight = (middle - low)[:, None].astype(np.float32)
-        mixed = states[low] * (1 - weight) + states[high] * weight
-        return torch.from_numpy((mixed - self._mean) / self._std)
+        weight = (place - low)[:, None].astype(np.float32)
+        mixed = (states[low] * (1 - weight) + states[high] * weight - self._mean) / self._std
+        mixed[(times < 0) | (times >= count * self.seconds_per_row)] = np.nan
+        return torch.from_numpy(mixed)

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import soxr
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.audio.augment import (
     AugmentConfig,
+    Placement,
     WaveformAugmenter,
     add_noise,
     reverberate,
@@ -17,12 +19,18 @@ from asr.audio.augment import (
 RATE = 16000
 NOTHING = AugmentConfig(
     speeds=(1.0,),
+    silence_probability=0,
     gain_db=(0, 0),
     noise_probability=0,
     reverb_probability=0,
     narrowband_probability=0,
 )
-EVERYTHING = AugmentConfig(noise_probability=1, reverb_probability=1, narrowband_probability=1)
+EVERYTHING = AugmentConfig(
+    silence_probability=1,
+    noise_probability=1,
+    reverb_probability=1,
+    narrowband_probability=1,
+)
 
 
 def noise(num_samples, seed=0, peak=0.5):
@@ -73,8 +81,8 @@ def test_silent_noise_changes_nothing():
 
 @pytest.mark.parametrize("speed", [0.9, 1.0, 1.1, 1.5])
 def test_speed_divides_the_length_and_multiplies_the_pitch(speed):
-    found, reported = augmenter(speeds=(speed,))(tone(1000, 2.0), rng())
-    assert reported == speed
+    found, placements = augmenter(speeds=(speed,))([tone(1000, 2.0)], rng())
+    assert placements == [Placement(0, speed)]
     assert len(found) == pytest.approx(2 * RATE / speed, abs=1)
     spectrum = np.abs(np.fft.rfft(found * np.hanning(len(found))))
     assert spectrum.argmax() * RATE / len(found) == pytest.approx(1000 * speed, abs=1)
@@ -82,7 +90,7 @@ def test_speed_divides_the_length_and_multiplies_the_pitch(speed):
 
 @pytest.mark.parametrize("gain_db", [-20.0, -6.0, 0.0, 3.0])
 def test_the_gain_is_in_decibels(gain_db):
-    found, _ = augmenter(gain_db=(gain_db, gain_db))(tone(500), rng())
+    found, _ = augmenter(gain_db=(gain_db, gain_db))([tone(500)], rng())
     assert 10 * np.log10(power(found) / power(tone(500))) == pytest.approx(gain_db, abs=1e-3)
 
 
@@ -135,50 +143,152 @@ def test_a_room_too_small_to_have_a_tail_changes_nothing():
 
 def test_a_narrow_band_has_nothing_above_4_khz_and_keeps_what_is_below():
     narrow = augmenter(narrowband_probability=1.0)
-    spectrum = np.abs(np.fft.rfft(narrow(noise(RATE), rng())[0] * np.hanning(RATE))) ** 2
+    spectrum = np.abs(np.fft.rfft(narrow([noise(RATE)], rng())[0] * np.hanning(RATE))) ** 2
     assert spectrum[4400:].sum() / spectrum.sum() < 1e-5
     inside, outside = tone(1000), tone(6000)
-    assert power(narrow(inside, rng())[0]) == pytest.approx(power(inside), rel=0.01)
-    assert power(narrow(outside, rng())[0]) < 1e-5 * power(outside)
+    assert power(narrow([inside], rng())[0]) == pytest.approx(power(inside), rel=0.01)
+    assert power(narrow([outside], rng())[0]) < 1e-5 * power(outside)
 
 
 @settings(max_examples=25, deadline=None)
-@given(num_samples=st.integers(1, 6000), seed=st.integers(0, 10_000))
-def test_the_result_is_float32_within_1_and_follows_from_the_seed(num_samples, seed):
+@given(sizes=st.lists(st.integers(1, 6000), min_size=1, max_size=3), seed=st.integers(0, 10_000))
+def test_the_result_is_float32_within_1_and_follows_from_the_seed(sizes, seed):
     augment = WaveformAugmenter(EVERYTHING, RATE, [noise(500, 1), noise(5000, 2)])
-    samples = noise(num_samples, 3, peak=1.0)
-    before = samples.copy()
-    found, speed = augment(samples, rng(seed))
-    again, same_speed = augment(samples, rng(seed))
+    utterances = [noise(size, 3 + place, peak=1.0) for place, size in enumerate(sizes)]
+    before = [samples.copy() for samples in utterances]
+    found, placements = augment(utterances, rng(seed))
+    again, same_placements = augment(utterances, rng(seed))
     assert found.dtype == np.float32
     assert np.abs(found).max(initial=0) <= 1
-    assert len(found) == pytest.approx(num_samples / speed, abs=1)
-    assert speed == same_speed
+    speech = sum(size / place.speed for size, place in zip(sizes, placements, strict=True))
+    silences = (len(sizes) + 1) * EVERYTHING.silence_s * RATE
+    assert speech - len(sizes) <= len(found) <= speech + len(sizes) + silences
+    assert placements == same_placements
     np.testing.assert_array_equal(found, again)
-    np.testing.assert_array_equal(samples, before)
+    for samples, old in zip(utterances, before, strict=True):
+        np.testing.assert_array_equal(samples, old)
 
 
 def test_another_seed_gives_another_variant():
     augment = WaveformAugmenter(EVERYTHING, RATE, [noise(500, 1)])
-    (first, _), (second, _) = augment(tone(300), rng(1)), augment(tone(300), rng(2))
+    (first, _), (second, _) = augment([tone(300)], rng(1)), augment([tone(300)], rng(2))
     assert first.shape != second.shape or np.abs(first - second).max() > 1e-3
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    clicks=st.lists(
+        st.integers(1, 4000).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n - 1))),
+        min_size=1,
+        max_size=4,
+    ),
+    speeds=st.lists(st.floats(0.8, 1.25), min_size=1, max_size=3).map(tuple),
+    seed=st.integers(0, 10_000),
+)
+def test_what_an_utterance_has_at_a_time_is_found_from_its_placement_and_speed(
+    clicks, speeds, seed
+):
+    utterances = [np.zeros(size, np.float32) for size, _ in clicks]
+    for samples, (_, click) in zip(utterances, clicks, strict=True):
+        samples[click] = 1.0  # hiss is 40 dB below it
+    augment = augmenter(speeds=speeds, silence_probability=0.7, silence_s=0.1)
+    found, placements = augment(utterances, rng(seed))
+    assert [place.start for place in placements] == sorted(place.start for place in placements)
+    for (size, click), place in zip(clicks, placements, strict=True):
+        assert place.speed in speeds
+        piece = found[place.start : place.start + max(1, int(size / place.speed))]
+        assert int(np.abs(piece).argmax()) == pytest.approx(click / place.speed, abs=1.01)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 3000), min_size=1, max_size=4),
+    silence=st.sampled_from([0.0, 0.5, 1.0]),
+    seed=st.integers(0, 10_000),
+)
+def test_an_utterance_in_company_is_resampled_as_it_would_be_alone(sizes, silence, seed):
+    utterances = [noise(size, place) for place, size in enumerate(sizes)]
+    augment = augmenter(speeds=(0.9, 1.0, 1.1), silence_probability=silence, silence_s=0.05)
+    found, placements = augment(utterances, rng(seed))
+    for samples, place in zip(utterances, placements, strict=True):
+        alone = soxr.resample(samples, RATE * place.speed, RATE, "MQ")
+        alone = samples if place.speed == 1 else alone
+        np.testing.assert_array_equal(found[place.start : place.start + len(alone)], alone)
+
+
+def silences_of(augment, seed, sizes=(5, 7)):
+    """What lies before, between and behind utterances at their own speed."""
+    found, placements = augment([np.zeros(size, np.float32) for size in sizes], rng(seed))
+    bounds = [0]
+    for size, place in zip(sizes, placements, strict=True):
+        bounds += [place.start, place.start + size]
+    bounds.append(len(found))
+    return [found[i:j] for i, j in zip(bounds[::2], bounds[1::2], strict=True)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(silence_s=st.floats(0, 3), seed=st.integers(0, 10_000))
+def test_a_silence_is_no_longer_than_configured_and_40_to_100_db_below_full_scale(silence_s, seed):
+    for hiss in silences_of(augmenter(silence_probability=1, silence_s=silence_s), seed):
+        assert len(hiss) <= silence_s * RATE
+        if len(hiss) >= 2000:  # the power of so many is known to 4 x 0.14 dB
+            assert -100.6 < 10 * np.log10(power(hiss)) < -39.4
+
+
+def test_silences_take_every_length_and_level_and_half_are_below_a_quarter_of_the_longest():
+    augment = augmenter(silence_probability=1, silence_s=0.5)
+    hisses = [hiss for seed in range(200) for hiss in silences_of(augment, seed)]
+    lengths = np.array([len(hiss) for hiss in hisses]) / (0.5 * RATE)
+    assert lengths.max() > 0.95
+    # The square of a uniform number is below 1/4 in half of all cases; four standard deviations.
+    assert abs((lengths < 0.25).sum() - 300) < 4 * np.sqrt(600 / 4)
+    levels = [10 * np.log10(power(hiss)) for hiss in hisses if len(hiss) >= 2000]
+    assert min(levels) < -95
+    assert max(levels) > -45
+
+
+def test_there_is_a_silence_before_between_and_behind_as_often_as_configured():
+    augment = augmenter(silence_probability=0.4, silence_s=1.0)
+    present = np.array([[len(h) > 0 for h in silences_of(augment, seed)] for seed in range(500)])
+    # One in 126 is so short that it has no sample: the square root of 1 / 16000.
+    expected = 500 * 0.4 * (1 - 1 / 126)
+    assert (abs(present.sum(axis=0) - expected) < 4 * np.sqrt(500 * 0.4 * 0.6)).all()
+
+
+def test_without_silences_utterances_follow_each_other_at_once():
+    utterances = [noise(50, 1), noise(70, 2), noise(1, 3)]
+    found, placements = augmenter()(utterances, rng())
+    np.testing.assert_array_equal(found, np.concatenate(utterances))
+    assert placements == [Placement(0, 1.0), Placement(50, 1.0), Placement(120, 1.0)]
+
+
+def test_the_noise_of_the_place_is_heard_in_its_silences_as_well():
+    augment = augmenter(
+        [noise(RATE, 1)], noise_probability=1, snr_db=(0.0, 0.0), silence_probability=1
+    )
+    found, (place,) = augment([tone(500)], rng(1))
+    assert place.start > 1000
+    # As strong as the whole recording: the tone's power, 1/8, times its share of the time.
+    expected = 1 / 8 * RATE / len(found)
+    assert power(found[: place.start]) == pytest.approx(expected, rel=0.1)
 
 
 def test_nothing_asked_for_changes_nothing():
     samples = noise(3000)
-    np.testing.assert_array_equal(augmenter()(samples, rng())[0], samples)
+    np.testing.assert_array_equal(augmenter()([samples], rng())[0], samples)
 
 
 def test_every_speed_and_every_transform_is_drawn_as_often_as_configured():
     config = AugmentConfig(
         speeds=(1.0,),
+        silence_probability=0,
         gain_db=(0, 0),
         noise_probability=0.3,
         reverb_probability=0,
         narrowband_probability=0,
     )
     augment, generator, samples = WaveformAugmenter(config, RATE, [noise(50)]), rng(9), noise(20, 5)
-    noisy = sum(not np.array_equal(augment(samples, generator)[0], samples) for _ in range(500))
+    noisy = sum(not np.array_equal(augment([samples], generator)[0], samples) for _ in range(500))
     # Four standard deviations of a binomial count.
     assert abs(noisy - 150) < 4 * np.sqrt(500 * 0.3 * 0.7)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asr.data.teacher import TeacherCache
 from asr.errors import TrainingError
@@ -29,8 +33,13 @@ def write_store(folder, rows=None, mean=(0.0, 0.0), std=(1.0, 1.0), num_rows=30)
     return folder
 
 
+def middles(num_steps, step_s):
+    """The middle of every step, in seconds."""
+    return (np.arange(num_steps) + 0.5) * step_s
+
+
 def test_a_step_of_two_rows_gets_their_mean(tmp_path):
-    states = TeacherCache(write_store(tmp_path), ["a"]).resampled(0, 5, 2 * ROW_S)
+    states = TeacherCache(write_store(tmp_path), ["a"]).states_at(0, middles(5, 2 * ROW_S))
     assert states.dtype == torch.float32
     np.testing.assert_allclose(states[:, 0], [0.5, 2.5, 4.5, 6.5, 8.5], atol=1e-6)
     np.testing.assert_allclose(states[:, 1], 2 * states[:, 0], atol=1e-6)
@@ -38,34 +47,57 @@ def test_a_step_of_two_rows_gets_their_mean(tmp_path):
 
 def test_a_step_of_one_row_gets_it_unchanged_and_ids_choose_their_rows(tmp_path):
     cache = TeacherCache(write_store(tmp_path), ["b", "a"])
-    np.testing.assert_array_equal(cache.resampled(0, 20, ROW_S)[:, 0], np.arange(10, 30))
-    np.testing.assert_array_equal(cache.resampled(1, 10, ROW_S)[:, 0], np.arange(10))
+    b, a = cache.states_at(0, middles(20, ROW_S)), cache.states_at(1, middles(10, ROW_S))
+    np.testing.assert_allclose(b[:, 0], np.arange(10, 30), atol=1e-5)
+    np.testing.assert_allclose(a[:, 0], np.arange(10), atol=1e-5)
 
 
-def test_at_another_speed_a_step_covers_more_of_the_teachers_time(tmp_path):
-    # The middle of step k lies at (k + 1/2) 0.044 s, which is row 2.2 k + 0.6.
-    states = TeacherCache(write_store(tmp_path), ["a"]).resampled(0, 4, 1.1 * 2 * ROW_S)
-    np.testing.assert_allclose(states[:, 0], [0.6, 2.8, 5.0, 7.2], atol=1e-5)
+def test_between_the_middles_of_two_rows_states_are_weighted_by_nearness(tmp_path):
+    # The middle of row r lies at (r + 1/2) 0.02 s; a third further is r + 1/3.
+    times = np.array([(4 + 1 / 2 + 1 / 3) * ROW_S, (7 + 1 / 2 + 2 / 3) * ROW_S])
+    states = TeacherCache(write_store(tmp_path), ["a"]).states_at(0, times)
+    np.testing.assert_allclose(states[:, 0], [4 + 1 / 3, 7 + 2 / 3], atol=1e-5)
 
 
-def test_beyond_its_ends_the_first_and_last_rows_hold(tmp_path):
+def test_in_the_outer_halves_of_the_first_and_the_last_row_they_hold(tmp_path):
     cache = TeacherCache(write_store(tmp_path), ["b"])
-    np.testing.assert_allclose(cache.resampled(0, 24, ROW_S)[-5:, 0], 29)
-    # Steps of a tenth of a row: the first lie before the middle of the first row.
-    np.testing.assert_allclose(cache.resampled(0, 5, ROW_S / 10)[:, 0], 10)
+    first, last = np.array([0.0, 0.1, 0.4]) * ROW_S, np.array([19.6, 19.9]) * ROW_S
+    np.testing.assert_allclose(cache.states_at(0, first)[:, 0], 10)
+    np.testing.assert_allclose(cache.states_at(0, last)[:, 0], 29)
+
+
+def test_before_and_behind_the_recording_there_is_no_number(tmp_path):
+    cache = TeacherCache(write_store(tmp_path), ["b"])  # 20 rows, 0.4 s, neighbours in the store
+    outside = cache.states_at(0, np.array([-1.0, -1e-6, 0.4, 0.4 + 1e-6, 5.0]))
+    assert torch.isnan(outside).all()
+    assert cache.states_at(0, np.array([])).shape == (0, 2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-0.2, 0.6), max_size=20))
+def test_at_any_time_of_the_recording_states_are_numpys_interpolation(times):
+    with tempfile.TemporaryDirectory() as folder:
+        cache = TeacherCache(write_store(Path(folder)), ["b"])
+        found = cache.states_at(0, np.array(times)).numpy()
+    expected = np.interp(times, middles(20, ROW_S), np.arange(10, 30))
+    inside = np.array([0 <= time < 20 * ROW_S for time in times], dtype=bool)
+    np.testing.assert_array_equal(np.isfinite(found).all(axis=1), inside)
+    np.testing.assert_array_equal(np.isfinite(found).any(axis=1), inside)
+    np.testing.assert_allclose(found[inside, 0], expected[inside], atol=1e-4)
 
 
 def test_states_are_standardised_by_the_stores_statistics(tmp_path):
     cache = TeacherCache(write_store(tmp_path, mean=(1.0, 4.0), std=(2.0, 0.5)), ["a"])
-    states = cache.resampled(0, 3, ROW_S)
-    np.testing.assert_allclose(states, [[-0.5, -8], [0, -4], [0.5, 0]], atol=1e-6)
+    states = cache.states_at(0, middles(3, ROW_S))
+    np.testing.assert_allclose(states, [[-0.5, -8], [0, -4], [0.5, 0]], atol=1e-5)
 
 
 def test_an_utterance_that_the_store_lacks_is_not_a_number(tmp_path):
     cache = TeacherCache(write_store(tmp_path), ["zzz", "a"])
-    assert cache.resampled(0, 3, ROW_S).shape == (3, 2)
-    assert torch.isnan(cache.resampled(0, 3, ROW_S)).all()
-    assert torch.isfinite(cache.resampled(1, 3, ROW_S)).all()
+    times = middles(3, ROW_S)
+    assert cache.states_at(0, times).shape == (3, 2)
+    assert torch.isnan(cache.states_at(0, times)).all()
+    assert torch.isfinite(cache.states_at(1, times)).all()
 
 
 @pytest.mark.parametrize("content", [None, "not json", "[]", "{}", '{"size": "x"}'])
