@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from asr.tokenizer import Tokenizer
 
 __all__ = ["FORMAT_VERSION", "Checkpoint", "load_checkpoint", "save_checkpoint"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 2 may have phones; version 1 has none."""
 MODEL_FILE = "model.safetensors"
 """Its name where the model is a folder."""
 
@@ -38,7 +39,8 @@ class Checkpoint:
     Attributes:
         model: In evaluation mode, float32.
         front_end: With the training data's statistics.
-        tokenizer: The vocabulary.
+        tokenizer: The vocabulary of letters.
+        phones: That of the phone output, or None where the network has none.
         provenance: Data, hours, steps, error rates and configuration of the training run.
         content_hash: SHA-256 of header and weights, hexadecimal.
         path: The file it was read from.
@@ -47,6 +49,7 @@ class Checkpoint:
     model: BiLSTM
     front_end: LogMel
     tokenizer: Tokenizer
+    phones: Tokenizer | None
     provenance: dict[str, Any]
     content_hash: str
     path: Path
@@ -61,6 +64,10 @@ class Checkpoint:
         """The n-gram model that lies beside the weights, if one does."""
         return next(iter(sorted(self.path.parent.glob("*.lm"))), None)
 
+    def lexicon(self) -> Path | None:
+        """The pronunciations that lie beside the weights, if some do."""
+        return next(iter(sorted(self.path.parent.glob("*.lexicon.xz"))), None)
+
 
 def save_checkpoint(
     path: Path,
@@ -69,6 +76,7 @@ def save_checkpoint(
     tokenizer: Tokenizer,
     provenance: Mapping[str, Any],
     dtype: torch.dtype = torch.float16,
+    phones: Sequence[str] = (),
 ) -> str:
     """Write a model file atomically; returns its content hash."""
     tensors = {
@@ -84,6 +92,7 @@ def save_checkpoint(
         "features": front_end.config.model_dump(),
         "model": model.config.model_dump(),
         "vocabulary": list(tokenizer.vocabulary),
+        "phones": list(phones),
         "provenance": dict(provenance),
     }
     header["content_hash"] = _content_hash(header, tensors)
@@ -112,7 +121,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         tokenizer = Tokenizer(header["vocabulary"])
         front_end = LogMel(build(FeatureConfig, header["features"], str(file)))
         config = build(BiLSTMConfig, header["model"], str(file))
-        model = build_model(config, front_end.config.n_mels, len(tokenizer))
+        phones = header.get("phones", [])
+        model = build_model(config, front_end.config.n_mels, len(tokenizer), len(phones))
         model.load_state_dict(_under("model.", tensors))
         front_end.load_state_dict(_under("front_end.", tensors))
     except (KeyError, RuntimeError, AsrError) as error:
@@ -122,6 +132,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         model=model.to(device).eval(),
         front_end=front_end.to(device).eval(),
         tokenizer=tokenizer,
+        phones=Tokenizer(phones) if phones else None,
         provenance=header["provenance"],
         content_hash=str(stored),
         path=file,

@@ -77,6 +77,14 @@ class Tokenizer:
                     "normalise the text first, or train with a vocabulary that has it",
                 )
 
+    def ids(self, pieces: Iterable[str]) -> list[int]:
+        """Ids of pieces of the vocabulary.
+
+        Raises:
+            KeyError: One of them is not in it.
+        """
+        return [self._ids[piece] for piece in pieces]
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of token ids without blanks; repeated separators count as one space."""
         pieces = ("" if i == BLANK else self.vocabulary[i] for i in ids)

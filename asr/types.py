@@ -5,6 +5,7 @@ A *frame* is one row of features (10 ms); a *step* is one row of emissions (afte
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,29 @@ class Emissions:
         log_probs: float32 (steps, vocab) on the CPU, natural logs; every row sums to 1 in
             probability. Column 0 is the blank.
         seconds_per_step: Time between two rows.
+        phones: (steps, num_phones) of the same kind, where the network has a phone output.
     """
 
     log_probs: torch.Tensor
     seconds_per_step: float
+    phones: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.log_probs)
+
+    def __getitem__(self, steps: slice) -> Emissions:
+        phones = None if self.phones is None else self.phones[steps]
+        return Emissions(self.log_probs[steps], self.seconds_per_step, phones)
+
+    @staticmethod
+    def join(parts: Sequence[Emissions]) -> Emissions:
+        """The steps of all parts in a row; at least one part."""
+        phones = [part.phones for part in parts if part.phones is not None]
+        return Emissions(
+            torch.cat([part.log_probs for part in parts]),
+            parts[0].seconds_per_step,
+            torch.cat(phones) if phones else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Model files: what is written comes back, and nothing damaged is ever opened.
 
-fixtures/format1.safetensors was made once, by
+fixtures/format1.safetensors was made once, by the first version, with
 
     torch.manual_seed(1)
     front_end = LogMel(FeatureConfig(n_mels=8))
@@ -68,18 +68,26 @@ def rewritten(folder, **changes):
     return file
 
 
-def make_parts(norm="layer", cell="lstm", sample_rate=16000):
+PHONES = ("<blank>", "|", "AA", "B", "\u0259")
+
+
+def make_parts(norm="layer", cell="lstm", sample_rate=16000, phone_layer=None):
     torch.manual_seed(5)
     front_end = LogMel(FeatureConfig(n_mels=8, sample_rate=sample_rate))
     front_end.mean.uniform_(-8, -2)
     front_end.std.uniform_(1, 3)
-    config = BiLSTMConfig(layers=2, hidden=3, conv_channels=2, norm=norm, cell=cell)
-    return build_model(config, 8, 29), front_end, Tokenizer()
+    config = BiLSTMConfig(
+        layers=2, hidden=3, conv_channels=2, norm=norm, cell=cell, phone_layer=phone_layer
+    )
+    return build_model(config, 8, 29, len(PHONES)), front_end, Tokenizer()
 
 
 def test_a_file_of_format_1_still_holds_what_it_held():
     checkpoint = load_checkpoint(FORMAT_1)
+    assert header_of(FORMAT_1)["format_version"] == 1
     assert checkpoint.tokenizer.vocabulary == ("<blank>", "|", "a", "b", "é", "th")
+    assert checkpoint.phones is None
+    assert checkpoint.model.phones is None
     assert checkpoint.provenance == {"data": "none", "hours": 0.5, "steps": 0}
     assert checkpoint.front_end.config == FeatureConfig(n_mels=8)
     assert checkpoint.model.config == BiLSTMConfig(layers=1, hidden=4, conv_channels=2)
@@ -106,7 +114,7 @@ def test_a_file_of_format_1_still_gives_the_same_log_probabilities():
 
 def log_probs_of(checkpoint, samples):
     features = checkpoint.front_end(torch.from_numpy(samples))[None]
-    return checkpoint.model(features, torch.tensor([features.shape[1]]))[0][0]
+    return checkpoint.model(features, torch.tensor([features.shape[1]])).letters[0]
 
 
 def recomputed(weights, samples):
@@ -162,6 +170,33 @@ def test_what_is_saved_comes_back(tmp_path, norm, cell):
             (checkpoint.model.state_dict() | checkpoint.front_end.state_dict())[name], tensor
         )
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@torch.no_grad()
+def test_a_model_with_phones_comes_back_with_their_names_and_says_the_same(tmp_path):
+    model, front_end, tokenizer = make_parts(phone_layer=1)
+    model.phones.feedback.weight.normal_()
+    save_checkpoint(tmp_path / "m", model, front_end, tokenizer, {}, torch.float32, phones=PHONES)
+    checkpoint = load_checkpoint(tmp_path / "m")
+    assert header_of(tmp_path / "m")["format_version"] == 2
+    assert checkpoint.phones.vocabulary == PHONES
+    assert checkpoint.tokenizer.vocabulary == tokenizer.vocabulary
+    batch = torch.randn(2, 20, 8), torch.tensor([20, 13])
+    expected, found = model.eval()(*batch), checkpoint.model(*batch)
+    for row, count in enumerate(expected.steps):
+        assert torch.equal(found.letters[row, :count], expected.letters[row, :count])
+        assert torch.equal(found.phones[row, :count], expected.phones[row, :count])
+
+
+def test_a_model_without_phones_comes_back_without(tmp_path):
+    save_checkpoint(tmp_path / "m", *make_parts(), {})
+    assert load_checkpoint(tmp_path / "m").phones is None
+
+
+@pytest.mark.parametrize("phones", [(), PHONES[:-1], (*PHONES, "Z")])
+def test_phones_that_do_not_fit_the_weights_are_an_error(tmp_path, phones):
+    save_checkpoint(tmp_path / "m", *make_parts(phone_layer=2), {}, phones=phones)
+    opening_error(tmp_path / "m")
 
 
 @torch.no_grad()

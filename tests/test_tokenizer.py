@@ -25,6 +25,14 @@ def test_letters_get_their_ids_and_words_are_separated_once():
     assert Tokenizer().encode("  ab   'd ") == [3, 4, 1, 2, 6]
 
 
+def test_pieces_by_name_get_their_ids_and_others_are_refused():
+    assert Tokenizer(PIECES).ids(["abb", "|", "<unk>", "a"]) == [5, 1, 6, 2]
+    assert Tokenizer(PIECES).ids(()) == []
+    for unknown in ("c", "<b>"):  # the blank is no piece of a text
+        with pytest.raises(KeyError):
+            Tokenizer(PIECES).ids(["a", unknown])
+
+
 def test_an_empty_text_has_no_ids():
     assert Tokenizer().encode(" ") == []
     assert Tokenizer().decode([]) == ""

@@ -1,22 +1,38 @@
-"""The acoustic model: convolutional subsampling, stacked BiLSTM, a linear CTC output.
+"""The acoustic model: convolutional subsampling, stacked BiLSTM, linear CTC outputs.
 
 Graves and Schmidhuber (2005) for the bidirectional LSTM, Graves et al. (2006) for CTC. Two
 convolutions of stride 2 turn four frames into one step, as most CTC systems do since Amodei et
 al. (2016, Deep Speech 2): 25 steps a second are still more than letters are spoken.
+
+A second output may stand on a lower layer and name phones (Sanabria and Metze 2018, Krishna et
+al. 2018: English spelling is what little data teaches last). The layers above see what it
+believes, as in self-conditioned CTC (Nozaki and Komatsu 2021).
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar, cast
 
 import torch
 from pydantic import Field
 from torch import nn
 
 from asr.config import Config
-from asr.models.recurrent import BiRecurrent, MaskedNorm, lengths_to_mask
+from asr.errors import ConfigError
+from asr.models.recurrent import BiRecurrent, MaskedNorm, State, lengths_to_mask
 
-__all__ = ["BiLSTM", "BiLSTMConfig", "Subsampling"]
+__all__ = [
+    "BiLSTM",
+    "BiLSTMConfig",
+    "Chunking",
+    "Outputs",
+    "Subsampling",
+    "cut_chunks",
+    "halve_steps",
+    "spread",
+]
 
 
 class BiLSTMConfig(Config):
@@ -31,6 +47,111 @@ class BiLSTMConfig(Config):
     dropout: float = Field(0.15, ge=0, lt=1)
     """After the convolutions and after every recurrent layer."""
     conv_channels: int = Field(32, ge=1)
+    phone_layer: int | None = Field(None, ge=1)
+    """The recurrent layer, counted from 1, on which the phone output stands; None for none."""
+    reduce_after: int | None = Field(None, ge=1)
+    """The recurrent layer behind which two steps are averaged to one. The outputs then name two
+    tokens at once, so their steps stay as they are while most layers have half the work."""
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """Sizes in steps, both even where layers run at half the rate.
+
+    Attributes:
+        core: New steps of each chunk.
+        look_ahead: Steps beyond them that it sees.
+    """
+
+    core: int
+    look_ahead: int
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What the network says about a batch.
+
+    Attributes:
+        letters: float32 (batch, steps, vocab_size), natural log-probabilities.
+        phones: float32 (batch, steps, num_phones) of the same kind, or None.
+        encoded: (batch, inner steps, encoding_size), the top layer's output; `spread` turns what
+            is computed from it into steps.
+        steps: int64 (batch,), valid steps.
+    """
+
+    letters: torch.Tensor
+    phones: torch.Tensor | None
+    encoded: torch.Tensor
+    steps: torch.Tensor
+
+
+class PhoneOutput(nn.Module):
+    """Phone log-probabilities, and what the layers above are told of them."""
+
+    def __init__(self, size: int, num_phones: int, per_step: int = 1) -> None:
+        super().__init__()
+        self.num_phones = num_phones
+        self.output = nn.Linear(size, num_phones * per_step)
+        self.feedback = nn.Linear(num_phones * per_step, size, bias=False)
+        nn.init.zeros_(self.feedback.weight)  # an output added to a trained network changes nothing
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(batch, inner steps, size) to log-probabilities, and to x with their feedback.
+
+        The log-probabilities are (batch, inner steps, per_step * num_phones), each `num_phones`
+        of them a distribution.
+        """
+        logits = self.output(x).float()
+        by_token = logits.reshape(*logits.shape[:-1], -1, self.num_phones)
+        log_probs = by_token.log_softmax(dim=-1).reshape(logits.shape)
+        return log_probs, x + self.feedback(log_probs.exp().to(x.dtype))
+
+
+def halve_steps(x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Means of neighbouring steps; a last step without a neighbour stays as it is.
+
+    Args:
+        x: (batch, steps, size), padded with anything.
+        lengths: int64 (batch,).
+
+    Returns:
+        (batch, half the steps rounded up, size) and its lengths.
+    """
+    valid = lengths_to_mask(lengths, x.shape[1])[:, :, None]
+    counted = torch.cat([x.masked_fill(~valid, 0), valid.to(x.dtype)], dim=2)
+    even = nn.functional.pad(counted, (0, 0, 0, x.shape[1] % 2))
+    sums = even[:, 0::2] + even[:, 1::2]
+    return sums[:, :, :-1] / sums[:, :, -1:].clamp(min=1), (lengths + 1) // 2
+
+
+def spread(x: torch.Tensor, per_step: int, num_chunks: int = 1) -> torch.Tensor:
+    """Outputs for several steps side by side, and chunks below each other, as one row of steps.
+
+    (batch * num_chunks, inner steps, per_step * size) to
+    (batch, num_chunks * inner steps * per_step, size).
+    """
+    return x.reshape(len(x) // num_chunks, num_chunks * x.shape[1] * per_step, -1)
+
+
+def cut_chunks(
+    x: torch.Tensor, lengths: torch.Tensor, chunking: Chunking
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Overlapping chunks of every recording.
+
+    Args:
+        x: (batch, steps, size).
+        lengths: int64 (batch,).
+        chunking: Their sizes.
+
+    Returns:
+        (batch * num_chunks, core + look_ahead, size), and int64 (batch * num_chunks,) valid steps.
+    """
+    width, num_chunks = chunking.core + chunking.look_ahead, -(-x.shape[1] // chunking.core)
+    missing = num_chunks * chunking.core + chunking.look_ahead - x.shape[1]
+    chunks = nn.functional.pad(x, (0, 0, 0, missing)).unfold(1, width, chunking.core)
+    starts = torch.arange(num_chunks, device=x.device) * chunking.core
+    counts = (lengths[:, None] - starts).clamp(0, width)
+    return chunks.transpose(2, 3).flatten(0, 1), counts.flatten()
 
 
 class Subsampling(nn.Module):
@@ -62,7 +183,14 @@ class Subsampling(nn.Module):
 class BiLSTM(nn.Module):
     """Features to CTC log-probabilities."""
 
-    def __init__(self, config: BiLSTMConfig, n_mels: int, vocab_size: int) -> None:
+    def __init__(
+        self, config: BiLSTMConfig, n_mels: int, vocab_size: int, num_phones: int = 0
+    ) -> None:
+        """Random weights from torch's global generator.
+
+        Raises:
+            ConfigError: A phone output without phones, or above the highest layer.
+        """
         super().__init__()
         self.config = config
         self.subsampling = Subsampling(n_mels, config.conv_channels)
@@ -72,7 +200,22 @@ class BiLSTM(nn.Module):
         )
         self.norms = nn.ModuleList(MaskedNorm(size, config.norm) for size in sizes)
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(sizes[-1], vocab_size)
+        self.output = nn.Linear(sizes[-1], vocab_size * self.tokens_per_step(config.layers))
+        self.phones: PhoneOutput | None = None
+        if config.phone_layer is not None:
+            if not num_phones or config.phone_layer > config.layers:
+                raise ConfigError(
+                    f"model.phone_layer is {config.phone_layer}; there are {config.layers} layers "
+                    f"and {num_phones} phones",
+                    "set it to a layer, and data.lexicon to a lexicon, or leave it out",
+                )
+            per_step = self.tokens_per_step(config.phone_layer)
+            self.phones = PhoneOutput(sizes[-1], num_phones, per_step)
+
+    def tokens_per_step(self, layer: int) -> int:
+        """How many steps of the outputs one inner step of this layer (from 1) stands for."""
+        reduce_after = self.config.reduce_after
+        return 2 if reduce_after is not None and layer > reduce_after else 1
 
     @property
     def subsampling_factor(self) -> int:
@@ -81,38 +224,74 @@ class BiLSTM(nn.Module):
 
     @property
     def encoding_size(self) -> int:
-        """Width of what `encode` returns."""
+        """Width of `Outputs.encoded`."""
         return self.output.in_features
 
     def forward(
-        self, features: torch.Tensor, lengths: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probabilities in every mode.
+        self, features: torch.Tensor, lengths: torch.Tensor, chunking: Chunking | None = None
+    ) -> Outputs:
+        """Log-probabilities, in every mode.
 
         Args:
             features: float (batch, frames, n_mels), padded at the end with anything.
             lengths: int64 (batch,), valid frames, at least 1.
-
-        Returns:
-            float32 (batch, steps, vocab_size), natural logs, and int64 (batch,) valid steps.
+            chunking: As a live recognition would see it; None for all of the recording at once.
         """
-        encoded, steps = self.encode(features, lengths)
-        return self.classify(encoded), steps
+        x, steps = self.embed(features, lengths)
+        num_steps = x.shape[1]
+        if chunking is None:
+            outputs, _ = self.recur(x, steps, num_steps)
+        else:
+            chunks, counts = cut_chunks(x, steps, chunking)
+            outputs, _ = self.recur(chunks, counts, chunking.core, len(chunks) // len(x))
+        phones = None if outputs.phones is None else outputs.phones[:, :num_steps]
+        return replace(outputs, letters=outputs.letters[:, :num_steps], phones=phones, steps=steps)
 
-    def encode(
+    def embed(
         self, features: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The top layer's output, (batch, steps, encoding_size), and the valid steps."""
+        """What the first recurrent layer reads, (batch, steps, size), and the valid steps."""
         x, steps = self.subsampling(features, lengths)
-        x = self.dropout(self.norms[0](x, steps))
-        for layer, norm in zip(self.layers, list(self.norms)[1:], strict=True):
-            x = self.dropout(norm(layer(x, steps), steps))
-        return x, steps
+        return self.dropout(self.norms[0](x, steps)), steps
 
-    def classify(self, encoded: torch.Tensor) -> torch.Tensor:
-        """float32 log-probabilities of encodings (..., encoding_size)."""
-        logits: torch.Tensor = self.output(encoded)
-        return logits.float().log_softmax(dim=-1)
+    def recur(
+        self,
+        x: torch.Tensor,
+        lengths: torch.Tensor,
+        core: int,
+        num_chunks: int = 1,
+        states: Sequence[State | None] | None = None,
+    ) -> tuple[Outputs, list[State]]:
+        """The recurrent layers and the outputs; see `BiRecurrent.advance`.
+
+        Args:
+            x: (batch * num_chunks, core + look-ahead, size), from `embed`.
+            lengths: int64 (batch * num_chunks,).
+            core: Steps of a chunk; even where more steps follow it and layers run at half rate.
+            num_chunks: Chunks of each recording.
+            states: Of every layer, from the chunk before; None at the start of a recording.
+
+        Returns:
+            Outputs of the cores, of a recording's chunks in a row, and the states behind them.
+        """
+        phones, after = None, []
+        before = states or [None] * len(self.layers)
+        layers = cast(Sequence[BiRecurrent], self.layers)
+        modules = zip(layers, list(self.norms)[1:], before, strict=True)
+        for number, (layer, norm, state) in enumerate(modules, start=1):
+            x, state = layer.advance(x, lengths, core, num_chunks, state)
+            after.append(state)
+            x = self.dropout(norm(x, lengths))
+            if self.phones is not None and number == self.config.phone_layer:
+                phones, x = self.phones(x)
+                phones = spread(phones[:, :core], self.tokens_per_step(number), num_chunks)
+            if number == self.config.reduce_after:
+                x, lengths, core = *halve_steps(x, lengths), (core + 1) // 2
+        encoded = x[:, :core]
+        per_step = self.tokens_per_step(self.config.layers)
+        letters = spread(self.output(encoded), per_step, num_chunks).float().log_softmax(dim=-1)
+        encoded = encoded.reshape(-1, num_chunks * core, encoded.shape[2])
+        return Outputs(letters, phones, encoded, lengths), after
 
 
 SizeT = TypeVar("SizeT", int, torch.Tensor)

@@ -8,15 +8,18 @@ without oneDNN, at a quarter of the speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
 
 import torch
 from torch import nn
 
-__all__ = ["BiRecurrent", "MaskedNorm", "lengths_to_mask", "reverse_padded"]
+__all__ = ["BiRecurrent", "Cell", "MaskedNorm", "State", "lengths_to_mask", "reverse_padded"]
 
 Cell = Literal["lstm", "gru", "rnn"]
+State = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+"""What a cell remembers, (1, batch, hidden): the output, and with an LSTM the cell state."""
+
 _CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
@@ -51,9 +54,63 @@ class BiRecurrent(nn.Module):
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(batch, steps, input_size) to (batch, steps, 2 * hidden)."""
-        ahead, _ = self.forward_cell(x)
+        return self.advance(x, lengths, x.shape[1])[0]
+
+    def advance(
+        self,
+        x: torch.Tensor,
+        lengths: torch.Tensor,
+        core: int,
+        num_chunks: int = 1,
+        state: State | None = None,
+    ) -> tuple[torch.Tensor, State]:
+        """Go through recordings in chunks, each of which sees some steps beyond its own.
+
+        Forwards the state travels from the core of a chunk to that of the next; backwards every
+        chunk begins anew at the end of its look-ahead (latency-controlled BLSTM, Zhang et al.
+        2016). With one chunk and no look-ahead this is the whole bidirectional layer.
+
+        Args:
+            x: (batch * num_chunks, core + look-ahead, input_size), a recording's chunks in a row.
+            lengths: int64 (batch * num_chunks,), valid steps of each chunk and its look-ahead.
+            core: Steps of a chunk without its look-ahead.
+            num_chunks: Chunks of each recording.
+            state: Where the forward direction stands; None at the start of a recording.
+
+        Returns:
+            (batch * num_chunks, core + look-ahead, 2 * hidden), and the state behind the last core.
+        """
+        ahead, state = self._ahead(x, core, num_chunks, state)
         behind, _ = self.backward_cell(reverse_padded(x, lengths))
-        return torch.cat([ahead, reverse_padded(behind, lengths)], dim=-1)
+        return torch.cat([ahead, reverse_padded(behind, lengths)], dim=-1), state
+
+    def _ahead(
+        self, x: torch.Tensor, core: int, num_chunks: int, state: State | None
+    ) -> tuple[torch.Tensor, State]:
+        cores = x[:, :core].reshape(-1, num_chunks, core, x.shape[2])
+        outputs: list[torch.Tensor] = []
+        ends: list[State] = []
+        for chunk in range(num_chunks):
+            output, state = self.forward_cell(cores[:, chunk], state)
+            outputs.append(output)
+            ends.append(state)
+        ahead = torch.stack(outputs, dim=1).flatten(0, 1)
+        if x.shape[1] > core:
+            beyond, _ = self.forward_cell(x[:, core:], _by_chunk(ends))
+            ahead = torch.cat([ahead, beyond], dim=1)
+        return ahead, ends[-1]
+
+
+def _by_chunk(states: list[State]) -> State:
+    """States (1, batch, hidden) of every chunk as one of (1, batch * num_chunks, hidden)."""
+    if isinstance(states[0], tuple):
+        hidden, cell = zip(*states, strict=True)
+        return _interleave(hidden), _interleave(cell)
+    return _interleave(cast(Sequence[torch.Tensor], states))
+
+
+def _interleave(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(list(parts), dim=2).flatten(1, 2)
 
 
 def _make_cell(cell: Cell, input_size: int, hidden: int) -> nn.RNNBase:

@@ -13,7 +13,7 @@ from asr.config import Config
 from asr.models import BiLSTMConfig
 from asr.tokenizer import ENGLISH
 
-__all__ = ["DataConfig", "OptimConfig", "RunConfig", "TeacherConfig"]
+__all__ = ["DataConfig", "OptimConfig", "PhoneConfig", "RunConfig", "TeacherConfig"]
 
 
 class DataConfig(Config):
@@ -22,6 +22,8 @@ class DataConfig(Config):
     train: tuple[Path, ...] = Field(min_length=1)
     """Manifests; paths are relative to the current folder."""
     valid: tuple[Path, ...] = Field(min_length=1)
+    lexicon: Path | None = None
+    """Pronunciations of the training words; needed by `model.phone_layer`."""
     noise: Path | None = None
     """A manifest of recordings without speech, for additive noise."""
     max_valid: int = Field(400, ge=1)
@@ -30,6 +32,10 @@ class DataConfig(Config):
     max_duration_s: float = Field(25.0, gt=0)
     cache_dir: Path = Path("runs/cache")
     workers: int = Field(1, ge=0)
+    join_probability: float = Field(0.2, ge=0, le=1)
+    """Of an utterance to be heard together with another one, as one recording."""
+    join_max_s: float = Field(16.0, ge=0)
+    """Longest such pair."""
 
 
 class TeacherConfig(Config):
@@ -37,6 +43,12 @@ class TeacherConfig(Config):
 
     directory: Path | None = None
     weight: float = Field(1.0, ge=0)
+
+
+class PhoneConfig(Config):
+    """The second CTC loss; it needs `model.phone_layer` and `data.lexicon`."""
+
+    weight: float = Field(0.5, ge=0)
 
 
 class OptimConfig(Config):
@@ -76,4 +88,5 @@ class RunConfig(Config):
     model: BiLSTMConfig = BiLSTMConfig()
     vocabulary: tuple[str, ...] = ENGLISH
     teacher: TeacherConfig = TeacherConfig()
+    phones: PhoneConfig = PhoneConfig()
     train: OptimConfig = OptimConfig()

@@ -15,12 +15,13 @@ from asr.audio.augment import WaveformAugmenter
 from asr.audio.features import LogMel, feature_statistics
 from asr.audio.files import read_audio
 from asr.ctc import is_feasible
-from asr.data.batches import bucket_batches
+from asr.data.batches import bucket_batches, join_neighbours
 from asr.data.cache import WaveformCache
 from asr.data.dataset import Batch, SpeechDataset, collate
 from asr.data.manifest import read_manifest
 from asr.data.teacher import TeacherCache
 from asr.errors import TokenizerError, TrainingError
+from asr.lexicon import PHONES, read_lexicon
 from asr.models.bilstm import Subsampling
 from asr.text import normalise_target
 from asr.tokenizer import Tokenizer
@@ -159,9 +160,12 @@ def make_dataset(
     corpus: Corpus, config: RunConfig, front_end: LogMel, *, training: bool
 ) -> SpeechDataset:
     """The corpus as examples; only training ones are augmented and have a teacher."""
-    step_s = config.features.hop_ms * Subsampling.factor / 1000
+    separator_id = Tokenizer(config.vocabulary).separator_id
+    phones = _phones(corpus, config)
     if not training:
-        return SpeechDataset(corpus.waveforms, corpus.tokens, front_end, step_s=step_s)
+        return SpeechDataset(
+            corpus.waveforms, corpus.tokens, front_end, separator_id=separator_id, phones=phones
+        )
     augmenter = None
     if config.augment:
         noises = load_noises(config.data.noise, config.features.sample_rate)
@@ -173,19 +177,28 @@ def make_dataset(
         corpus.waveforms,
         corpus.tokens,
         front_end,
+        separator_id=separator_id,
+        phones=phones,
         augment=config.augment,
         augmenter=augmenter,
         teacher=teacher,
-        step_s=step_s,
+        step_samples=config.features.hop_length * Subsampling.factor,
         seed=config.train.seed,
     )
 
 
+def _phones(corpus: Corpus, config: RunConfig) -> list[list[int]] | None:
+    if config.data.lexicon is None:
+        return None
+    lexicon, phones = read_lexicon(config.data.lexicon), Tokenizer(PHONES)
+    return [lexicon.tokens(text, phones) for text in corpus.texts]
+
+
 def make_loader(
-    dataset: SpeechDataset, batches: Sequence[Sequence[int]], epoch: int, workers: int
+    dataset: SpeechDataset, batches: Sequence[Sequence[tuple[int, ...]]], epoch: int, workers: int
 ) -> Iterator[Batch]:
     """Batches in the given order."""
-    keys = [[(epoch, index) for index in batch] for batch in batches]
+    keys = [[(epoch, indices) for indices in batch] for batch in batches]
     loader = DataLoader(
         dataset,
         batch_sampler=keys,
@@ -203,13 +216,20 @@ def _one_thread(worker: int) -> None:
 
 def epoch_batches(
     corpus: Corpus, config: RunConfig, epoch: int, rank: int = 0, world_size: int = 1
-) -> list[list[int]]:
-    """This process's batches of one epoch; every process gets the same number.
+) -> list[list[tuple[int, ...]]]:
+    """This process's batches of one epoch, of utterances joined to recordings.
+
+    Every process gets the same number.
 
     Together they have every utterance once; only where there are too few utterances to give each
     process as many do some come twice.
     """
     seed = (config.train.seed, epoch)
-    batches = bucket_batches(corpus.durations, config.train.batch_s, seed, group=world_size)
+    recordings = join_neighbours(
+        corpus.durations, config.data.join_probability, config.data.join_max_s, seed
+    )
+    durations = [sum(corpus.durations[i] for i in indices) for indices in recordings]
+    groups = bucket_batches(durations, config.train.batch_s, seed, group=world_size)
+    batches = [[recordings[i] for i in group] for group in groups]
     shared = -(-len(batches) // world_size) * world_size
     return [batches[i % len(batches)] for i in range(rank, shared, world_size)]

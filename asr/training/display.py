@@ -20,9 +20,11 @@ class EpochRow:
 
     epoch: int
     train_loss: float
+    phone_loss: float
     teacher_loss: float
     train_token_accuracy: float
     valid_loss: float
+    valid_phone_loss: float
     valid_token_accuracy: float
     wer: float
     cer: float

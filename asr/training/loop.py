@@ -22,7 +22,9 @@ from asr.audio.features import LogMel
 from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.data.dataset import Batch
 from asr.errors import TrainingError
+from asr.lexicon import PHONES
 from asr.models import BiLSTM, build_model
+from asr.models.transfer import warm_start
 from asr.tokenizer import Tokenizer
 from asr.training.config import RunConfig
 from asr.training.data import (
@@ -47,6 +49,7 @@ _SUMS = (
     "loss",
     "tokens",
     "errors",
+    "phones",
     "teacher",
     "frames",
     "norm",
@@ -99,15 +102,14 @@ class Trainer:
     def __init__(self, config: RunConfig, out: Path, world: World, display: Display) -> None:
         self.config, self.out, self.world, self.display = config, out, world, display
         self.tokenizer = Tokenizer(config.vocabulary)
+        self.phones = PHONES if config.data.lexicon and config.model.phone_layer else ()
         self.front_end = LogMel(config.features)
         self.corpus = self._load(config.data.train, None)
         self.valid = self._load(config.data.valid, config.data.max_valid)
         measure_statistics(self.corpus, self.front_end)
         self.dataset = make_dataset(self.corpus, config, self.front_end, training=True)
         torch.manual_seed(config.train.seed)
-        teacher_size = self.dataset.teacher.size if self.dataset.teacher else None
-        model = self._first_model()
-        self.objective = Objective(model, teacher_size, config.teacher.weight).to(world.device)
+        self.objective = self._objective(self._first_model()).to(world.device)
         self.parallel: nn.Module = self.objective
         if world.size > 1:
             self.parallel = DistributedDataParallel(self.objective)
@@ -121,14 +123,14 @@ class Trainer:
 
     def _first_model(self) -> BiLSTM:
         """Random weights, or those of the model that is to be trained further."""
-        model = build_model(self.config.model, self.config.features.n_mels, len(self.tokenizer))
+        model = self._build_model()
         if self.config.init is None:
             return model
         start = load_checkpoint(self.config.init)
         if start.tokenizer.vocabulary != self.tokenizer.vocabulary:
             raise TrainingError(f"{self.config.init}: has another vocabulary than this run")
         try:
-            model.load_state_dict(start.model.state_dict())
+            warm_start(model, start.model.state_dict())
             # The weights were trained on features normalised with these numbers.
             self.front_end.load_state_dict(start.front_end.state_dict())
         except RuntimeError as error:
@@ -137,6 +139,19 @@ class Trainer:
                 "set model and features as asr info shows them",
             ) from error
         return model
+
+    def _build_model(self) -> BiLSTM:
+        n_mels = self.config.features.n_mels
+        return build_model(self.config.model, n_mels, len(self.tokenizer), len(self.phones))
+
+    def _objective(self, model: BiLSTM) -> Objective:
+        teacher = self.dataset.teacher
+        return Objective(
+            model,
+            teacher.size if teacher else None,
+            teacher_weight=self.config.teacher.weight,
+            phone_weight=self.config.phones.weight,
+        )
 
     def _load(self, manifests: tuple[Path, ...], most: int | None) -> Corpus:
         if not self.world.is_main:
@@ -238,10 +253,12 @@ class Trainer:
     def _count(self, batch: Batch, losses: Losses) -> None:
         finite = torch.isfinite(losses.ctc)
         tokens = float((batch.target_lengths * finite.cpu()).sum())
-        references = [self.corpus.tokens[i] for i in batch.indices]
+        targets = zip(batch.targets.tolist(), batch.target_lengths.tolist(), strict=True)
+        references = [tokens[:length] for tokens, length in targets]
         self.sums["loss"] += float(losses.ctc[finite].sum())
         self.sums["tokens"] += tokens
         self.sums["errors"] += token_errors(references, decode_greedy(losses))
+        self.sums["phones"] += float(losses.phones) * tokens
         self.sums["teacher"] += float(losses.teacher) * tokens
         self.sums["frames"] += batch.num_frames
         self.sums["infeasible"] += float((~finite).sum())
@@ -250,6 +267,7 @@ class Trainer:
         tokens = max(self.sums["tokens"], 1.0)
         return (
             f"loss {self.sums['loss'] / tokens:.3f} "
+            f"phones {self.sums['phones'] / tokens:.3f} "
             f"teacher {self.sums['teacher'] / tokens:.3f} "
             f"token accuracy {1 - self.sums['errors'] / tokens:.1%} speed {self._speed():.0f}x"
         )
@@ -281,9 +299,7 @@ class Trainer:
             self._export(averaged.model, row, "best.safetensors")
 
     def _averaged_objective(self) -> Objective:
-        model = build_model(self.config.model, self.config.features.n_mels, len(self.tokenizer))
-        head = self.objective.teacher_head
-        averaged = Objective(model, head.out_features if head else None, 0.0)
+        averaged = self._objective(self._build_model())
         averaged.load_state_dict(
             self.average.values if self.config.train.ema_decay else self.objective.state_dict()
         )
@@ -294,9 +310,11 @@ class Trainer:
         return EpochRow(
             epoch=self.epoch + 1,
             train_loss=self.sums["loss"] / tokens,
+            phone_loss=self.sums["phones"] / tokens,
             teacher_loss=self.sums["teacher"] / tokens,
             train_token_accuracy=1 - self.sums["errors"] / tokens,
             valid_loss=result.loss,
+            valid_phone_loss=result.phone_loss,
             valid_token_accuracy=result.token_accuracy,
             wer=result.report.wer,
             cer=result.report.cer,
@@ -316,7 +334,9 @@ class Trainer:
             "updates": self.step,
             "validation": asdict(row),
         }
-        save_checkpoint(self.out / name, model, self.front_end, self.tokenizer, provenance)
+        save_checkpoint(
+            self.out / name, model, self.front_end, self.tokenizer, provenance, phones=self.phones
+        )
 
     def _save(self) -> None:
         if not self.world.is_main:
@@ -376,4 +396,4 @@ def _make_optimizer(module: nn.Module, config: RunConfig) -> torch.optim.AdamW:
         {"params": matrices, "weight_decay": config.train.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.train.lr, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=config.train.lr, betas=(0.9, 0.98), fused=True)

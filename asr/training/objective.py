@@ -1,4 +1,4 @@
-"""What is minimised: CTC, and where there is a teacher, the distance to its hidden states."""
+"""What is minimised: CTC on letters and phones, and the distance to a teacher's hidden states."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from asr.ctc import ctc_loss
+from asr.ctc import ctc_loss, required_steps
 from asr.data.dataset import Batch
 from asr.models import BiLSTM
+from asr.models.bilstm import spread
 from asr.models.recurrent import lengths_to_mask
 
 __all__ = ["Losses", "Objective"]
@@ -21,7 +22,8 @@ class Losses:
 
     Attributes:
         total: Scalar to minimise.
-        ctc: float32 (batch,), natural log, per utterance, infinite where the text does not fit.
+        ctc: float32 (batch,), natural log, per recording, infinite where the text does not fit.
+        phones: Scalar, CTC per phone, 0 without phones.
         teacher: Scalar mean squared error, 0 without a teacher.
         log_probs: float32 (batch, steps, vocab), detached.
         steps: int64 (batch,).
@@ -29,6 +31,7 @@ class Losses:
 
     total: torch.Tensor
     ctc: torch.Tensor
+    phones: torch.Tensor
     teacher: torch.Tensor
     log_probs: torch.Tensor
     steps: torch.Tensor
@@ -37,34 +40,60 @@ class Losses:
 class Objective(nn.Module):
     """The network together with what only training needs."""
 
-    def __init__(self, model: BiLSTM, teacher_size: int | None, teacher_weight: float) -> None:
+    def __init__(
+        self,
+        model: BiLSTM,
+        teacher_size: int | None = None,
+        *,
+        teacher_weight: float = 1.0,
+        phone_weight: float = 0.5,
+    ) -> None:
         super().__init__()
         self.model = model
-        self.teacher_head = nn.Linear(model.encoding_size, teacher_size) if teacher_size else None
+        self.per_step = model.tokens_per_step(model.config.layers)
+        self.teacher_head = (
+            nn.Linear(model.encoding_size, teacher_size * self.per_step) if teacher_size else None
+        )
         self.teacher_weight = teacher_weight
+        self.phone_weight = phone_weight
 
     def forward(self, batch: Batch) -> Losses:
-        """CTC per target token, plus the weighted teacher loss."""
-        encoded, steps = self.model.encode(batch.features, batch.lengths)
-        log_probs = self.model.classify(encoded)
-        feasible = steps >= batch.min_steps
-        # A text that cannot fit is infinitely unlikely; without it the gradient stays finite,
-        # and the loop counts it by its infinite loss.
-        lengths = torch.where(feasible, batch.target_lengths, 0)
-        ctc = ctc_loss(log_probs, steps, batch.targets, lengths)
-        total = (ctc * feasible).sum() / lengths.sum().clamp(min=1)
-        ctc = torch.where(feasible, ctc, torch.inf)
-        teacher = total.new_zeros(())
+        """CTC per target token, plus the weighted other losses."""
+        outputs = self.model(batch.features, batch.lengths)
+        steps = outputs.steps
+        total, ctc = _feasible_ctc(outputs.letters, steps, batch.targets, batch.target_lengths)
+        phones = teacher = total.new_zeros(())
+        if outputs.phones is not None:
+            phones, _ = _feasible_ctc(outputs.phones, steps, batch.phones, batch.phone_lengths)
+            total = total + self.phone_weight * phones
         if self.teacher_head is not None and batch.teacher is not None:
-            teacher = self._teacher_loss(encoded, steps, batch.teacher)
+            teacher = self._teacher_loss(outputs.encoded, steps, batch.teacher)
             total = total + self.teacher_weight * teacher
-        return Losses(total, ctc.detach(), teacher.detach(), log_probs.detach(), steps)
+        return Losses(
+            total, ctc.detach(), phones.detach(), teacher.detach(), outputs.letters.detach(), steps
+        )
 
     def _teacher_loss(
         self, encoded: torch.Tensor, steps: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
         assert self.teacher_head is not None
-        target = target[:, : encoded.shape[1]]
-        known = lengths_to_mask(steps, encoded.shape[1]) & torch.isfinite(target[:, :, 0])
-        difference: torch.Tensor = self.teacher_head(encoded[known]).float() - target[known]
+        predicted = spread(self.teacher_head(encoded), self.per_step)[:, : target.shape[1]]
+        target = target[:, : predicted.shape[1]]
+        known = lengths_to_mask(steps, target.shape[1]) & torch.isfinite(target[:, :, 0])
+        difference: torch.Tensor = predicted[known].float() - target[known]
         return difference.square().sum() / max(1, difference.numel())
+
+
+def _feasible_ctc(
+    log_probs: torch.Tensor, steps: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Loss per token over what has tokens and can fit, and each recording's own loss.
+
+    A text that cannot fit is infinitely unlikely; without it the gradient stays finite, and the
+    loop counts it by its infinite loss.
+    """
+    feasible = steps >= required_steps(targets, lengths)
+    used = torch.where(feasible, lengths, 0)
+    ctc = ctc_loss(log_probs, steps, targets, used)
+    mean = (ctc * (used > 0)).sum() / used.sum().clamp(min=1)
+    return mean, torch.where(feasible, ctc, torch.inf)

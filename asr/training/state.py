@@ -70,6 +70,4 @@ def restore_optimizer(
             continue
         parameter_name, _, key = name.removeprefix("optimizer.").rpartition(".")
         parameter = parameters[parameter_name]
-        # AdamW keeps its step counter on the CPU whatever the parameter's device.
-        device = "cpu" if key == "step" else parameter.device
-        optimizer.state[parameter][key] = tensor.to(device)
+        optimizer.state[parameter][key] = tensor.to(parameter.device)

@@ -21,9 +21,10 @@ __all__ = ["Validation", "decode_greedy", "token_errors", "validate"]
 
 @dataclass(frozen=True)
 class Validation:
-    """CTC loss per token, share of tokens right (1 - token error rate), and error rates."""
+    """CTC losses per token and per phone, share of tokens right (1 - token error rate), rates."""
 
     loss: float
+    phone_loss: float
     token_accuracy: float
     report: ErrorReport
 
@@ -57,15 +58,23 @@ def validate(
     dataset = make_dataset(corpus, config, front_end, training=False)
     batches = bucket_batches(corpus.durations, 2 * config.train.batch_s, (0,), jitter=0)
     hypotheses: dict[int, list[int]] = {}
-    loss = 0.0
-    for batch in make_loader(dataset, batches, 0, workers=0):
+    loss, phone_loss, num_phones = 0.0, 0.0, 0
+    alone = [[(index,) for index in batch] for batch in batches]
+    for batch in make_loader(dataset, alone, 0, workers=0):
         losses = objective(batch.to(device))
         loss += float(losses.ctc[torch.isfinite(losses.ctc)].sum())
-        hypotheses.update(zip(batch.indices, decode_greedy(losses), strict=True))
+        batch_phones = int(batch.phone_lengths.sum())
+        phone_loss += float(losses.phones) * batch_phones
+        num_phones += batch_phones
+        hypotheses.update(
+            (index, tokens)
+            for (index,), tokens in zip(batch.indices, decode_greedy(losses), strict=True)
+        )
     decoded = [hypotheses[i] for i in range(len(corpus.tokens))]
     num_tokens = sum(map(len, corpus.tokens))
     return Validation(
         loss=loss / num_tokens,
+        phone_loss=phone_loss / max(1, num_phones),
         token_accuracy=1 - token_errors(corpus.tokens, decoded) / num_tokens,
         report=score(corpus.texts, [tokenizer.decode(ids) for ids in decoded]),
     )

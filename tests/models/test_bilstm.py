@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from asr.models.bilstm import BiLSTM, BiLSTMConfig, Subsampling
+from asr.errors import ConfigError
+from asr.models.bilstm import BiLSTM, BiLSTMConfig, Outputs, Subsampling
 
-MELS, VOCAB = 10, 6
+MELS, VOCAB, PHONES = 10, 6, 4
 KINDS = [("lstm", "layer"), ("lstm", "batch"), ("lstm", "none"), ("gru", "layer"), ("rnn", "none")]
 
 some_lengths = st.lists(st.integers(1, 40), min_size=1, max_size=4)
@@ -19,13 +20,16 @@ paddings = st.sampled_from([0.0, 1e3, -7.0, math.inf, math.nan])
 
 
 def make_model(norm="layer", cell="lstm", seed=0, **changes):
+    """Two layers, and a phone output on the first if it is asked for."""
     torch.manual_seed(seed)
     config = BiLSTMConfig(layers=2, hidden=5, conv_channels=3, cell=cell, norm=norm, **changes)
-    model = BiLSTM(config, MELS, VOCAB).eval()
-    with torch.no_grad():  # norms that have seen something
+    model = BiLSTM(config, MELS, VOCAB, PHONES if config.phone_layer else 0).eval()
+    with torch.no_grad():  # norms that have seen something, and feedback that has learnt something
         for name, buffer in model.named_buffers():
             if "running" in name:
                 buffer.uniform_(0.5, 1.5)
+        if model.phones is not None:
+            model.phones.feedback.weight.normal_()
     return model
 
 
@@ -43,6 +47,29 @@ def batch_of(features, padding=0.0, extra=3):
     return batch, torch.tensor([len(one) for one in features])
 
 
+def assert_heard_the_same(found, expected, tolerance=1e-5):
+    """Two outputs have the same valid steps and say the same in them."""
+    assert found.steps.tolist() == expected.steps.tolist()
+    for row, count in enumerate(found.steps):
+        for name in ("letters", "phones", "encoded"):
+            one, other = getattr(found, name)[row], getattr(expected, name)[row]
+            torch.testing.assert_close(
+                one[:count], other[:count], rtol=tolerance, atol=tolerance, msg=name
+            )
+
+
+def assert_each_is_heard_as_alone(model, features, outputs):
+    for row, one in enumerate(features):
+        alone = model(one[None], torch.tensor([len(one)]))
+        found = Outputs(
+            outputs.letters[row : row + 1],
+            outputs.phones[row : row + 1],
+            outputs.encoded[row : row + 1],
+            outputs.steps[row : row + 1],
+        )
+        assert_heard_the_same(found, alone)
+
+
 def halve(size):
     return math.ceil(size / 2)
 
@@ -51,18 +78,22 @@ def halve(size):
 @given(some_lengths)
 @torch.no_grad()
 def test_four_frames_are_a_step_rounded_up_twice(lengths):
-    log_probs, steps = make_model()(*batch_of(utterances(lengths)))
-    assert steps.tolist() == [halve(halve(length)) for length in lengths]
-    assert log_probs.shape == (len(lengths), halve(halve(max(lengths) + 3)), VOCAB)
+    outputs = make_model(phone_layer=1)(*batch_of(utterances(lengths)))
+    steps = halve(halve(max(lengths) + 3))
+    assert outputs.steps.tolist() == [halve(halve(length)) for length in lengths]
+    assert outputs.letters.shape == (len(lengths), steps, VOCAB)
+    assert outputs.phones.shape == (len(lengths), steps, PHONES)
+    assert outputs.encoded.shape == (len(lengths), steps, 10)
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.parametrize(("cell", "norm"), KINDS)
 def test_probabilities_sum_to_one_in_every_mode(cell, norm, mode):
-    model = make_model(norm, cell).train(mode == "train")
-    log_probs, _ = model(*batch_of(utterances([9, 30])))
-    assert log_probs.dtype == torch.float32
-    torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]))
+    model = make_model(norm, cell, phone_layer=2).train(mode == "train")
+    outputs = model(*batch_of(utterances([9, 30])))
+    for log_probs in (outputs.letters, outputs.phones):
+        assert log_probs.dtype == torch.float32
+        torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]))
 
 
 @pytest.mark.parametrize(("cell", "norm"), KINDS)
@@ -70,44 +101,38 @@ def test_probabilities_sum_to_one_in_every_mode(cell, norm, mode):
 @given(lengths=some_lengths, padding=paddings, extra=st.integers(0, 9))
 @torch.no_grad()
 def test_padding_and_company_change_nothing(cell, norm, lengths, padding, extra):
-    model, features = make_model(norm, cell), utterances(lengths)
-    log_probs, steps = model(*batch_of(features, padding, extra))
-    for one, rows, count in zip(features, log_probs, steps, strict=True):
-        alone, _ = model(one[None], torch.tensor([len(one)]))
-        torch.testing.assert_close(rows[:count], alone[0], rtol=1e-5, atol=1e-5)
+    model, features = make_model(norm, cell, phone_layer=1), utterances(lengths)
+    assert_each_is_heard_as_alone(model, features, model(*batch_of(features, padding, extra)))
 
 
 @pytest.mark.parametrize("norm", ["layer", "none"])
 @settings(max_examples=8, deadline=None)
 @given(lengths=some_lengths, padding=paddings)
 def test_padding_and_company_change_nothing_in_training(norm, lengths, padding):
-    model, features = make_model(norm, dropout=0.0).train(), utterances(lengths)
-    log_probs, steps = model(*batch_of(features, padding))
-    for one, rows, count in zip(features, log_probs, steps, strict=True):
-        alone, _ = model(one[None], torch.tensor([len(one)]))
-        torch.testing.assert_close(rows[:count], alone[0], rtol=1e-5, atol=1e-5)
+    model, features = make_model(norm, dropout=0.0, phone_layer=1).train(), utterances(lengths)
+    assert_each_is_heard_as_alone(model, features, model(*batch_of(features, padding)))
 
 
 @settings(max_examples=10, deadline=None)
 @given(lengths=some_lengths, padding=paddings, extra=st.integers(0, 9))
 def test_batch_norm_in_training_does_not_hear_padding(lengths, padding, extra):
     features = utterances([30, *lengths])
-    quiet, noisy = (make_model("batch", dropout=0.0).train() for _ in range(2))
-    expected, steps = quiet(*batch_of(features, 0.0, extra=0))
-    found, _ = noisy(*batch_of(features, padding, extra))
-    for row, count in enumerate(steps):
-        torch.testing.assert_close(found[row, :count], expected[row, :count], rtol=1e-4, atol=1e-4)
+    quiet, noisy = (make_model("batch", dropout=0.0, phone_layer=1).train() for _ in range(2))
+    expected = quiet(*batch_of(features, 0.0, extra=0))
+    found = noisy(*batch_of(features, padding, extra))
+    assert_heard_the_same(found, expected, tolerance=1e-4)
     for (name, one), other in zip(quiet.named_buffers(), noisy.buffers(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4, msg=name)
 
 
 @pytest.mark.parametrize(("cell", "norm"), KINDS)
 def test_gradients_are_finite_and_padding_has_none(cell, norm):
-    model = make_model(norm, cell).train()
+    model = make_model(norm, cell, phone_layer=1).train()
     features, lengths = batch_of(utterances([1, 17, 40]))
     features.requires_grad_()
-    log_probs, steps = model(features, lengths)
-    sum(rows[:count, 1].sum() for rows, count in zip(log_probs, steps, strict=True)).backward()
+    outputs = model(features, lengths)
+    rows = zip(outputs.letters, outputs.phones, outputs.steps, strict=True)
+    sum((one[:count, 1] + other[:count, 1]).sum() for one, other, count in rows).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -136,10 +161,11 @@ def test_a_model_is_two_convolutions_a_packed_bidirectional_lstm_and_a_linear_la
         x = pad_packed_sequence(packed, batch_first=True)[0]
         x = F.layer_norm(x, x.shape[2:], norm.norm.weight, norm.norm.bias)
     expected = F.linear(x, model.output.weight, model.output.bias).log_softmax(-1)
-    found, found_steps = model(*batch_of(utterances([23, 16]), padding=9.0, extra=0))
-    assert found_steps.tolist() == steps.tolist()
-    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(found[1, :4], expected[1, :4], rtol=1e-5, atol=1e-5)
+    outputs = model(*batch_of(utterances([23, 16]), padding=9.0, extra=0))
+    assert outputs.steps.tolist() == steps.tolist()
+    assert outputs.phones is None
+    torch.testing.assert_close(outputs.letters[0], expected[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(outputs.letters[1, :4], expected[1, :4], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("n_mels", [1, 2, 3, 4, 5, 80])
@@ -150,21 +176,76 @@ def test_subsampling_gives_the_width_it_announces(n_mels):
     assert subsampling.output_size == 2 * math.ceil(n_mels / 4)
 
 
+@pytest.mark.parametrize("phone_layer", [None, 1, 2])
 @torch.no_grad()
-def test_what_is_encoded_is_classified_to_the_same_log_probabilities():
-    model = make_model()
-    features, lengths = batch_of(utterances([12]))
-    encoded, steps = model.encode(features, lengths)
-    log_probs, same_steps = model(features, lengths)
-    assert encoded.shape[2] == model.encoding_size == 10
-    assert torch.equal(model.classify(encoded), log_probs)
-    assert torch.equal(steps, same_steps)
+def test_letters_are_a_linear_layer_on_what_is_encoded(phone_layer):
+    model = make_model(phone_layer=phone_layer)
+    outputs = model(*batch_of(utterances([12])))
+    assert outputs.encoded.shape[2] == model.encoding_size == 10
+    logits = outputs.encoded @ model.output.weight.T + model.output.bias
+    torch.testing.assert_close(outputs.letters, logits.log_softmax(-1))
     assert model.subsampling_factor == 4
 
 
+@pytest.mark.parametrize("phone_layer", [1, 2])
+@torch.no_grad()
+def test_phones_stand_on_their_layer_and_the_layers_above_are_told_their_probabilities(phone_layer):
+    model = make_model(phone_layer=phone_layer)
+    features, lengths = batch_of(utterances([24]), extra=0)
+    x, steps = model.subsampling(features, lengths)
+    x = model.norms[0](x, steps)
+    for number in (1, 2):
+        x = model.norms[number](model.layers[number - 1](x, steps), steps)
+        if number == phone_layer:
+            logits = x @ model.phones.output.weight.T + model.phones.output.bias
+            x = x + logits.softmax(-1) @ model.phones.feedback.weight.T
+    outputs = model(features, lengths)
+    torch.testing.assert_close(outputs.phones, logits.log_softmax(-1), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(outputs.encoded, x, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("phone_layer", [1, 2])
+@settings(max_examples=10, deadline=None)
+@given(lengths=some_lengths)
+@torch.no_grad()
+def test_a_new_phone_output_changes_no_letter_of_a_trained_network(phone_layer, lengths):
+    trained, config = make_model(), BiLSTMConfig(layers=2, hidden=5, conv_channels=3)
+    config = config.model_copy(update={"phone_layer": phone_layer})
+    extended = BiLSTM(config, MELS, VOCAB, PHONES).eval()
+    missing, unexpected = extended.load_state_dict(trained.state_dict(), strict=False)
+    assert {name.partition(".")[0] for name in missing} == {"phones"}
+    assert unexpected == []
+    before, after = (model(*batch_of(utterances(lengths))) for model in (trained, extended))
+    assert torch.equal(after.letters, before.letters)
+    assert before.phones is None
+    assert after.phones is not None
+
+
+def test_letters_teach_the_phone_output_through_its_feedback():
+    model = make_model(phone_layer=1)
+    model(*batch_of(utterances([20]))).letters[:, :, 1].sum().backward()
+    assert model.phones.output.weight.grad.abs().max() > 0
+    assert model.phones.feedback.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(("phone_layer", "num_phones"), [(3, PHONES), (1, 0), (2, 0)])
+def test_a_phone_output_above_the_layers_or_without_phones_is_refused(phone_layer, num_phones):
+    config = BiLSTMConfig(layers=2, hidden=5, phone_layer=phone_layer)
+    expected = rf"phone_layer is {phone_layer}; there are 2 layers and {num_phones} phones"
+    with pytest.raises(ConfigError, match=expected) as caught:
+        BiLSTM(config, MELS, VOCAB, num_phones)
+    assert "data.lexicon" in caught.value.hint
+
+
+def test_without_a_layer_for_them_phones_have_no_output():
+    assert BiLSTM(BiLSTMConfig(layers=1, hidden=5), MELS, VOCAB, PHONES).phones is None
+
+
 def test_dropout_works_in_training_only():
-    model = make_model(dropout=0.5)
+    model = make_model(dropout=0.5, phone_layer=1)
     batch = batch_of(utterances([20]))
-    assert torch.equal(model(*batch)[0], model(*batch)[0])
-    model.train()
-    assert not torch.equal(model(*batch)[0], model(*batch)[0])
+    for mode, same in ((False, True), (True, False)):
+        model.train(mode)
+        first, second = model(*batch), model(*batch)
+        assert torch.equal(first.letters, second.letters) == same
+        assert torch.equal(first.phones, second.phones) == same

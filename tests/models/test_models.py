@@ -18,9 +18,20 @@ def test_a_model_is_built_from_its_configuration():
     assert isinstance(model, BiLSTM)
     assert model.config == config
     assert len(model.layers) == 3
-    log_probs, steps = model(torch.zeros(1, 16, 12), torch.tensor([16]))
-    assert log_probs.shape == (1, 4, 9)
-    assert steps.tolist() == [4]
+    outputs = model(torch.zeros(1, 16, 12), torch.tensor([16]))
+    assert outputs.letters.shape == (1, 4, 9)
+    assert outputs.phones is None
+    assert outputs.steps.tolist() == [4]
+
+
+def test_a_model_with_a_layer_for_phones_has_an_output_for_so_many():
+    config = BiLSTMConfig(layers=3, hidden=7, conv_channels=2, phone_layer=2)
+    model = build_model(config, n_mels=12, vocab_size=9, num_phones=41)
+    assert model(torch.zeros(1, 16, 12), torch.tensor([16])).phones.shape == (1, 4, 41)
+    plain = build_model(config.model_copy(update={"phone_layer": None}), n_mels=12, vocab_size=9)
+    # From 14 numbers to 41 with a bias, and back without one.
+    extra = sum(p.numel() for p in model.parameters()) - sum(p.numel() for p in plain.parameters())
+    assert extra == 14 * 41 + 41 + 41 * 14
 
 
 def test_the_default_configuration_has_the_parameters_that_arithmetic_gives():

@@ -21,6 +21,8 @@ def test_two_lists_of_manifests_are_enough():
     assert config.data.train == (Path("a.jsonl"),)
     assert config.vocabulary == ENGLISH
     assert config.teacher.directory is None
+    assert config.data.lexicon is None
+    assert config.model.phone_layer is None
 
 
 @pytest.mark.parametrize("missing", ["train", "valid"])
@@ -40,6 +42,12 @@ def test_a_run_without_data_is_refused_before_anything_is_decoded(missing):
         ("train", "schedule", "step"),
         ("teacher", "weight", -1),
         ("data", "workers", -1),
+        ("data", "join_probability", 1.1),
+        ("data", "join_max_s", -1),
+        ("phones", "weight", -1),
+        ("model", "phone_layer", 0),
+        ("augment", "silence_probability", -0.1),
+        ("augment", "silence_s", -1),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(section, key, value):

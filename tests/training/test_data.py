@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import torch
 
 from asr.audio.augment import AugmentConfig
 from asr.audio.features import LogMel
-from asr.errors import AudioError, ManifestError, TrainingError
+from asr.errors import AudioError, DecoderError, ManifestError, TrainingError
+from asr.lexicon import PHONES
 from asr.tokenizer import Tokenizer
 from asr.training.data import (
     epoch_batches,
@@ -108,22 +110,98 @@ def test_only_training_examples_are_augmented(tmp_path):
     corpus, front_end = corpus_of(config), LogMel(config.features)
     training = make_dataset(corpus, config, front_end, training=True)
     plain = make_dataset(corpus, config, front_end, training=False)
-    assert not torch.equal(training[0, 2].features, training[1, 2].features)
+    assert not torch.equal(training[0, (2,)].features, training[1, (2,)].features)
     expected = front_end(torch.from_numpy(corpus.waveforms[2]))
-    assert torch.equal(plain[0, 2].features, expected)
+    assert torch.equal(plain[0, (2,)].features, expected)
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("suffix", ["", ".xz"])
+def test_phones_are_the_lexicons_and_utterances_with_an_unknown_word_have_none(
+    tmp_path, training, suffix
+):
+    config = tiny_config(tmp_path, phones=True)
+    lexicon = config.data.lexicon.read_bytes()
+    path = tmp_path / f"packed{suffix}"
+    path.write_bytes(lzma.compress(lexicon) if suffix else lexicon)
+    data = config.data.model_copy(update={"lexicon": path})
+    config = config.model_copy(update={"data": data})
+    dataset = make_dataset(corpus_of(config), config, LogMel(config.features), training=training)
+    assert TEXTS[2:4] == ("bca ab", "a cc b")
+    spoken = [[PHONES[i] for i in dataset[0, (n,)].phones.tolist()] for n in range(6)]
+    assert spoken == [
+        ["AA", "B", "K"],
+        ["K", "AA", "B"],
+        ["B", "K", "AA", "|", "AA", "B"],
+        [],
+        ["B", "B"],
+        ["K", "|", "AA", "|", "K"],
+    ]
+
+
+def test_without_a_lexicon_there_are_no_phones_and_a_broken_one_is_an_error(tmp_path):
+    config = tiny_config(tmp_path)
+    corpus, front_end = corpus_of(config), LogMel(config.features)
+    assert len(make_dataset(corpus, config, front_end, training=True)[0, (0,)].phones) == 0
+    config = tiny_config(tmp_path, phones=True)
+    config.data.lexicon.write_text("abc AA B K\nab A B\n")
+    with pytest.raises(DecoderError, match="line 2"):
+        make_dataset(corpus, config, front_end, training=True)
+
+
+def test_joined_texts_read_as_one_text(tmp_path):
+    config = tiny_config(tmp_path, phones=True)
+    dataset = make_dataset(corpus_of(config), config, LogMel(config.features), training=True)
+    example = dataset[0, (4, 2)]
+    assert TOKENIZER.decode(example.tokens.tolist()) == "bb bca ab"
+    spoken = [PHONES[i] for i in example.phones.tolist()]
+    assert spoken == ["B", "B", "|", "B", "K", "AA", "|", "AA", "B"]
+
+
+@pytest.mark.parametrize("join_probability", [0.0, 0.5])
 @pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_processes_share_an_epoch_and_every_utterance_comes_once(tmp_path, world_size):
-    config = tiny_config(tmp_path, batch_s=2.5)
+def test_processes_share_an_epoch_and_every_utterance_comes_once(
+    tmp_path, world_size, join_probability
+):
+    config = tiny_config(tmp_path, batch_s=2.5, join_probability=join_probability)
     corpus = corpus_of(config)
     for epoch in range(4):
         shares = [
             epoch_batches(corpus, config, epoch, rank, world_size) for rank in range(world_size)
         ]
         assert len({len(share) for share in shares}) == 1
-        seen = sorted(i for share in shares for batch in share for i in batch)
+        seen = sorted(i for share in shares for batch in share for key in batch for i in key)
         assert seen == list(range(len(TEXTS)))
+
+
+def test_utterances_are_joined_up_to_the_limit_and_a_batch_counts_the_length_of_the_pair(tmp_path):
+    config = tiny_config(tmp_path, join_probability=1.0, batch_s=3.0)
+    data = config.data.model_copy(update={"join_max_s": 1.7})
+    config = config.model_copy(update={"data": data})
+    corpus, seen = corpus_of(config), set()
+    for epoch in range(20):
+        for batch in epoch_batches(corpus, config, epoch):
+            lengths = [sum(corpus.durations[i] for i in key) for key in batch]
+            assert len(batch) * max(lengths) <= 3.0
+            assert all(
+                len(key) == 1 or length <= 1.7 for key, length in zip(batch, lengths, strict=True)
+            )
+            seen.update(batch)
+    assert {len(key) for key in seen} == {1, 2}
+    # The two of 1.2 s never fit together; "bb", of 0.4 s, fits any other.
+    assert not {(2, 3), (3, 2)} & seen
+    assert {frozenset(key) for key in seen if 4 in key and len(key) == 2} == {
+        frozenset({4, other}) for other in (0, 1, 2, 3, 5)
+    }
+
+
+def test_every_epoch_joins_others(tmp_path):
+    config = tiny_config(tmp_path, join_probability=1.0)
+    corpus = corpus_of(config)
+    epochs = [epoch_batches(corpus, config, epoch) for epoch in (0, 1, 2, 0)]
+    pairs = [sorted(key for batch in epoch for key in batch) for epoch in epochs]
+    assert pairs[0] == pairs[3]
+    assert len({str(keys) for keys in pairs}) == 3
 
 
 def test_a_process_too_many_for_a_batch_of_its_own_repeats_one(tmp_path):
@@ -131,13 +209,13 @@ def test_a_process_too_many_for_a_batch_of_its_own_repeats_one(tmp_path):
     corpus = corpus_of(config)
     shares = [epoch_batches(corpus, config, 0, rank, 4) for rank in range(4)]
     assert [len(share) for share in shares] == [1, 1, 1, 1]
-    assert {i for share in shares for batch in share for i in batch} == {0, 1, 2}
+    assert {key for share in shares for batch in share for key in batch} == {(0,), (1,), (2,)}
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_loader_keeps_the_order_it_is_given(tmp_path, workers):
     config = tiny_config(tmp_path)
     dataset = make_dataset(corpus_of(config), config, LogMel(config.features), training=True)
-    order = [[3, 1], [0], [5, 2, 4]]
+    order = [[(3,), (1, 2)], [(0,)], [(5,), (2, 0), (4,)]]
     loader = make_loader(dataset, order, 0, workers)
     assert [list(batch.indices) for batch in loader] == order

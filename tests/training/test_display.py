@@ -13,9 +13,11 @@ from asr.training.display import ConsoleDisplay, EpochRow, TensorBoard, render_h
 ROW = EpochRow(
     epoch=3,
     train_loss=0.5,
+    phone_loss=0.375,
     teacher_loss=0.25,
     train_token_accuracy=0.875,
     valid_loss=0.75,
+    valid_phone_loss=0.625,
     valid_token_accuracy=0.5,
     wer=0.123,
     cer=0.0456,
@@ -39,7 +41,15 @@ def test_a_row_names_every_value_with_rates_in_per_cent():
     assert line.count("\n") == 1
     for field in fields(EpochRow):
         assert field.name.replace("_", " ") in line
-    for part in ("epoch 3", "wer 12.3%", "cer 4.6%", "lr 1.0e-03", "speed 100", "infeasible 2"):
+    for part in (
+        "epoch 3",
+        "wer 12.3%",
+        "cer 4.6%",
+        "lr 1.0e-03",
+        "speed 100",
+        "infeasible 2",
+        "valid phone loss 0.625",
+    ):
         assert part in line
 
 

@@ -31,7 +31,7 @@ def test_a_group_of_one_that_torchrun_describes_sums_to_itself(monkeypatch):
 
 
 def test_torchrun_trains_on_two_processes(tmp_path):
-    config = tiny_config(tmp_path, epochs=2, batch_s=2.5)
+    config = tiny_config(tmp_path, phones=True, join_probability=0.5, epochs=2, batch_s=2.5)
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     verb = ["-m", "asr", "train", "run.yaml", "--out", "run", "--device", "cpu"]

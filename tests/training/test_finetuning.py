@@ -23,11 +23,50 @@ def trained(tmp_path):
     return config, train(config, tmp_path / "first", CPU, Silent())
 
 
+def further(config, path):
+    """A run that begins with a model, and would begin with others without it."""
+    other_seed = config.train.model_copy(update={"seed": 9})
+    return config.model_copy(update={"init": path, "train": other_seed})
+
+
+def first_model(config, tmp_path):
+    return Trainer(config, tmp_path, World(0, 1, CPU), Silent()).objective.model.eval()
+
+
+def letters_of(model):
+    torch.manual_seed(3)
+    with torch.inference_mode():
+        return model(torch.randn(1, 60, 24), torch.tensor([60])).letters
+
+
+def test_a_phone_output_may_be_added_and_changes_no_letter_at_first(trained, tmp_path):
+    config, path = trained
+    with_phones = tiny_config(tmp_path, phones=True, epochs=1)
+    model = first_model(with_phones.model_copy(update={"init": path}), tmp_path)
+    assert model.phones is not None
+    assert torch.equal(letters_of(model), letters_of(load_checkpoint(path).model))
+    assert torch.equal(letters_of(model), letters_of(first_model(further(config, path), tmp_path)))
+
+
+def test_a_phone_output_is_trained_further_or_taken_away(trained, tmp_path):
+    config, _ = trained
+    with_phones = tiny_config(tmp_path, phones=True, epochs=1)
+    path = train(with_phones, tmp_path / "phones", CPU, Silent())
+    given = load_checkpoint(path).model
+    assert given.phones.feedback.weight.abs().max() > 0
+    kept = first_model(further(with_phones, path), tmp_path)
+    assert torch.equal(letters_of(kept), letters_of(given))
+    for name, tensor in given.state_dict().items():
+        assert torch.equal(kept.state_dict()[name], tensor), name
+    without = first_model(further(config, path), tmp_path)
+    assert without.phones is None
+    for name, tensor in without.state_dict().items():
+        assert torch.equal(given.state_dict()[name], tensor), name
+
+
 def test_the_first_weights_and_statistics_are_those_of_the_given_model(trained, tmp_path):
     config, path = trained
-    other_seed = config.train.model_copy(update={"seed": 9})
-    further = config.model_copy(update={"init": path, "train": other_seed})
-    trainer = Trainer(further, tmp_path, World(0, 1, CPU), Silent())
+    trainer = Trainer(further(config, path), tmp_path, World(0, 1, CPU), Silent())
     given = load_checkpoint(path)
     for name, tensor in given.model.state_dict().items():
         assert torch.equal(trainer.objective.model.state_dict()[name], tensor), name
@@ -44,7 +83,6 @@ def test_the_first_weights_and_statistics_are_those_of_the_given_model(trained, 
 )
 def test_a_model_that_does_not_fit_is_refused_in_one_line(trained, tmp_path, change, reason):
     config, path = trained
-    further = config.model_copy(update={"init": path, **change})
     with pytest.raises(TrainingError, match=reason) as caught:
-        Trainer(further, tmp_path, World(0, 1, CPU), Silent())
+        first_model(further(config, path).model_copy(update=change), tmp_path)
     assert "\n" not in str(caught.value)

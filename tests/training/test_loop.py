@@ -5,21 +5,32 @@ from __future__ import annotations
 import json
 import random
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
+from asr.audio.augment import AugmentConfig
 from asr.checkpoint import load_checkpoint
-from asr.errors import TrainingError
+from asr.errors import ConfigError, TrainingError
+from asr.lexicon import PHONES
+from asr.tokenizer import Tokenizer
 from asr.training import loop
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
 from asr.training.state import load_state
+from asr.training.validate import token_errors
 
 from .processes import Silent, finish, start
 from .tones import TEXTS, tiny_config
 
 CPU = torch.device("cpu")
+# What draws random numbers or adds weights is in the runs that have to come out the same.
+EVERYTHING = {
+    "phones": True,
+    "join_probability": 0.5,
+    "augment": AugmentConfig(silence_s=0.2, reverb_probability=0.5),
+}
 
 
 class Recorder(Silent):
@@ -49,12 +60,14 @@ def assert_same_run(left, right):
 
 
 def test_a_handful_of_utterances_is_learnt_by_heart(tmp_path):
-    config = tiny_config(tmp_path, epochs=40, batch_s=3.0, lr=2e-2)
+    config = tiny_config(tmp_path, phones=True, epochs=40, batch_s=3.0, lr=2e-2)
     display = Recorder()
     best = train(config, tmp_path / "run", CPU, display)
     rows = display.rows
     assert [row.epoch for row in rows] == list(range(1, 41))
     assert rows[-1].train_loss < 0.2 * rows[0].train_loss
+    assert rows[-1].phone_loss < 0.2 * rows[0].phone_loss
+    assert rows[-1].valid_phone_loss < 0.2 * rows[0].valid_phone_loss
     assert rows[-1].wer == 0
     assert rows[-1].valid_token_accuracy == 1
     hours = sum(len(text) for text in TEXTS) * 0.2 / 3600
@@ -65,8 +78,40 @@ def test_a_handful_of_utterances_is_learnt_by_heart(tmp_path):
     assert [row["wer"] for row in history] == [row.wer for row in rows]
     checkpoint = load_checkpoint(best)
     assert checkpoint.tokenizer.vocabulary == config.vocabulary
+    assert checkpoint.phones.vocabulary == PHONES
     assert checkpoint.provenance["validation"]["wer"] == 0
     assert load_checkpoint(tmp_path / "run/last.safetensors").provenance["utterances"] == 6
+
+
+def test_errors_in_training_are_counted_on_the_joined_texts(tmp_path, monkeypatch):
+    config = tiny_config(tmp_path, join_probability=1.0, epochs=1)
+    monkeypatch.setattr(loop, "decode_greedy", lambda losses: [[] for _ in losses.steps])
+    counted = []
+    monkeypatch.setattr(loop, "token_errors", lambda r, h: counted.extend(r) or token_errors(r, h))
+    display = Recorder()
+    train(config, tmp_path / "run", CPU, display)
+    texts = [Tokenizer(config.vocabulary).decode(tokens) for tokens in counted]
+    assert len(texts) == 3
+    assert sorted(" ".join(texts).split()) == sorted(" ".join(TEXTS).split())
+    assert display.rows[0].train_token_accuracy == 0  # every token is missing, separators too
+    assert display.rows[0].infeasible == 0
+
+
+def test_a_lexicon_without_a_phone_output_changes_nothing(tmp_path):
+    config = tiny_config(tmp_path, phones=True, epochs=1)
+    plain = config.model.model_copy(update={"phone_layer": None})
+    display = Recorder()
+    best = train(config.model_copy(update={"model": plain}), tmp_path / "run", CPU, display)
+    assert load_checkpoint(best).phones is None
+    assert display.rows[0].phone_loss == display.rows[0].valid_phone_loss == 0
+
+
+def test_a_phone_output_without_a_lexicon_is_refused(tmp_path):
+    config = tiny_config(tmp_path, phones=True)
+    data = config.data.model_copy(update={"lexicon": None})
+    with pytest.raises(ConfigError, match="0 phones") as caught:
+        train(config.model_copy(update={"data": data}), tmp_path / "run", CPU, Silent())
+    assert "data.lexicon" in caught.value.hint
 
 
 def wait_for_a_save(path, process):
@@ -79,7 +124,13 @@ def wait_for_a_save(path, process):
 @pytest.mark.parametrize(("accumulate", "workers"), [(1, 0), (2, 1)])
 def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(tmp_path, accumulate, workers):
     config = tiny_config(
-        tmp_path, epochs=4, batch_s=1.5, accumulate=accumulate, workers=workers, save_every_s=1e-6
+        tmp_path,
+        epochs=4,
+        batch_s=1.5,
+        accumulate=accumulate,
+        workers=workers,
+        save_every_s=1e-6,
+        **EVERYTHING,
     )
     assert finish(start(config, tmp_path / "whole")) == [0]
     rng, out, kills = random.Random(0), tmp_path / "killed", 0
@@ -103,7 +154,9 @@ class StopError(Exception):
 def test_a_run_that_ends_after_any_update_resumes_to_the_same_bits(
     tmp_path, monkeypatch, accumulate
 ):
-    config = tiny_config(tmp_path, batch_s=1.5, accumulate=accumulate, save_every_s=1e-6)
+    config = tiny_config(
+        tmp_path, batch_s=1.5, accumulate=accumulate, save_every_s=1e-6, **EVERYTHING
+    )
     train(config, tmp_path / "whole", CPU, Silent())
     update = Trainer._update
     for number in range(1, final_state(tmp_path / "whole")[1]["step"]):
@@ -123,7 +176,7 @@ def test_a_run_that_ends_after_any_update_resumes_to_the_same_bits(
 
 
 def test_a_run_that_ends_before_validation_resumes_to_the_same_bits(tmp_path, monkeypatch):
-    config = tiny_config(tmp_path, batch_s=1.5, save_every_s=1e-6)
+    config = tiny_config(tmp_path, batch_s=1.5, save_every_s=1e-6, **EVERYTHING)
     train(config, tmp_path / "whole", CPU, Silent())
 
     def stop(trainer):
@@ -199,8 +252,7 @@ def fixed_rates(monkeypatch, rates):
 
     def validate(*arguments):
         result = real(*arguments)
-        report = result.report.__class__(**{**vars(result.report), "wer": next(found)})
-        return result.__class__(result.loss, result.token_accuracy, report)
+        return replace(result, report=replace(result.report, wer=next(found)))
 
     real = loop.validate
     monkeypatch.setattr(loop, "validate", validate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,29 +11,35 @@ from asr.data.dataset import Example, collate
 from asr.models import BiLSTMConfig, build_model
 from asr.training.objective import Objective
 
-VOCAB, MELS = 5, 8
+VOCAB, PHONES, MELS = 5, 7, 8
+
+
+def make(phone_layer=None, **options):
+    torch.manual_seed(0)
+    config = BiLSTMConfig(layers=2, hidden=6, dropout=0.0, conv_channels=2, phone_layer=phone_layer)
+    return Objective(build_model(config, MELS, VOCAB, PHONES), **options)
 
 
 @pytest.fixture
 def objective():
-    torch.manual_seed(0)
-    config = BiLSTMConfig(layers=1, hidden=6, dropout=0.0, conv_channels=2)
-    return Objective(build_model(config, MELS, VOCAB), teacher_size=3, teacher_weight=0.5)
+    return make(teacher_size=3, teacher_weight=0.5)
 
 
-def example(index, frames, tokens, teacher=None):
+def example(index, frames, tokens, teacher=None, phones=()):
     torch.manual_seed(10 + index)
-    return Example(index, torch.randn(frames, MELS), torch.tensor(tokens), teacher)
+    features, spoken = torch.randn(frames, MELS), torch.tensor(phones, dtype=torch.int64)
+    return Example((index,), features, torch.tensor(tokens), spoken, teacher)
 
 
-def by_hand(objective, one):
+def by_hand(objective, one, output="letters"):
     """One utterance's loss, alone, from torch."""
-    log_probs, steps = objective.model(one.features[None], torch.tensor([len(one.features)]))
+    outputs = objective.model(one.features[None], torch.tensor([len(one.features)]))
+    targets = one.tokens if output == "letters" else one.phones
     return torch.nn.functional.ctc_loss(
-        log_probs.transpose(0, 1),
-        one.tokens[None],
-        steps,
-        torch.tensor([len(one.tokens)]),
+        getattr(outputs, output).transpose(0, 1),
+        targets[None],
+        outputs.steps,
+        torch.tensor([len(targets)]),
         reduction="sum",
     )
 
@@ -46,7 +54,7 @@ def test_ctc_is_torchs_of_each_utterance_alone_divided_by_all_tokens(objective):
     expected = torch.stack([by_hand(objective, one) for one in FITTING])
     torch.testing.assert_close(losses.ctc, expected.detach(), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(losses.total, expected.sum() / 6, rtol=1e-5, atol=1e-5)
-    assert losses.teacher == 0
+    assert losses.teacher == losses.phones == 0
     assert losses.steps.tolist() == [10, 9, 6]
     assert losses.log_probs.exp().sum(-1).allclose(torch.ones(3, 10))
     assert not losses.log_probs.requires_grad
@@ -109,3 +117,76 @@ def test_a_batch_that_the_teacher_does_not_know_has_no_teacher_loss_and_a_finite
 def test_a_teacher_with_more_steps_than_the_network_is_cut(objective):
     losses = objective(collate([example(0, 40, [1, 2, 3], torch.ones(12, 3))]))
     assert torch.isfinite(losses.teacher)
+
+
+SPOKEN = [
+    example(0, 40, [1, 2, 3], phones=[1, 1, 6]),
+    example(1, 33, [4, 4], phones=[2]),
+    example(2, 21, [2], phones=[5, 3, 5]),
+]
+UNKNOWN = example(3, 30, [1, 2])
+# 12 frames are 3 steps, enough for two tokens; three equal phones need 5.
+TOO_MANY = example(4, 12, [1, 2], phones=[3, 3, 3])
+
+
+def test_phone_ctc_is_torchs_of_each_utterance_alone_divided_by_all_phones():
+    objective = make(1, phone_weight=0.25)
+    losses = objective(collate(SPOKEN))
+    letters = sum(by_hand(objective, one) for one in SPOKEN) / 6
+    phones = sum(by_hand(objective, one, "phones") for one in SPOKEN) / 7
+    torch.testing.assert_close(losses.phones, phones.detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(losses.total, letters + 0.25 * phones, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(losses.ctc.sum() / 6, letters.detach(), rtol=1e-5, atol=1e-5)
+    assert not losses.phones.requires_grad
+
+
+@pytest.mark.parametrize("left_out", [UNKNOWN, TOO_MANY], ids=["unknown", "too many"])
+def test_phones_that_are_unknown_or_do_not_fit_have_no_part_in_their_loss(left_out):
+    objective = make(1)
+    losses = objective(collate([SPOKEN[0], left_out, *SPOKEN[1:]]))
+    alone = objective(collate(SPOKEN))
+    torch.testing.assert_close(losses.phones, alone.phones, rtol=1e-5, atol=1e-5)
+    assert losses.ctc.isfinite().all()  # their letters are learnt all the same
+    torch.testing.assert_close(losses.ctc[[0, 2, 3]], alone.ctc, rtol=1e-5, atol=1e-5)
+
+    def phone_gradient(*examples):
+        objective.zero_grad()
+        objective(collate(examples)).total.backward()
+        return objective.model.phones.output.weight.grad.clone()
+
+    # The phone output's gradient is that of the known phones: letters do not reach it while its
+    # feedback is zero, as it is in a new network.
+    torch.testing.assert_close(
+        phone_gradient(*SPOKEN, left_out), phone_gradient(*SPOKEN), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("batch", [[UNKNOWN], [UNKNOWN, TOO_MANY], [UNKNOWN, UNKNOWN]])
+def test_a_batch_without_usable_phones_has_no_phone_loss_and_every_gradient(batch):
+    objective = make(1)
+    losses = objective(collate(batch))
+    assert losses.phones == 0
+    losses.total.backward()
+    for name, parameter in objective.named_parameters():
+        assert parameter.grad is not None, name  # which several processes wait for
+        assert parameter.grad.isfinite().all(), name
+    assert objective.model.phones.output.weight.grad.abs().max() == 0
+
+
+def test_letters_that_do_not_fit_leave_the_phones_alone():
+    objective = make(1)
+    tight = example(5, 8, [1, 1], phones=[4])  # 2 steps
+    losses = objective(collate([tight]))
+    assert losses.ctc.isinf().all()
+    expected = by_hand(objective, tight, "phones").detach()
+    torch.testing.assert_close(losses.phones, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_without_a_phone_output_does_not_mind_phones():
+    objective = make()
+    with_phones, without = (
+        objective(collate(batch))
+        for batch in (SPOKEN, [replace(one, phones=one.phones[:0]) for one in SPOKEN])
+    )
+    assert with_phones.phones == 0
+    assert with_phones.total == without.total

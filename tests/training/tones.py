@@ -16,6 +16,9 @@ VOCABULARY = ("<blank>", "|", "a", "b", "c")
 TONES_HZ = {"a": 400.0, "b": 1000.0, "c": 2500.0}
 LETTER_S, GAP_S = 0.12, 0.08
 TEXTS = ("abc", "cab", "bca ab", "a cc b", "bb", "c a c")
+PHONE_OF = {"a": "AA", "b": "B", "c": "K"}
+UNKNOWN_WORD = "cc"
+"""Of which the lexicon does not know how it is said."""
 
 
 def duration_of(text):
@@ -49,7 +52,25 @@ def record(folder, texts=TEXTS, name="manifest"):
     return folder / f"{name}.jsonl"
 
 
-def tiny_config(folder, texts=TEXTS, *, workers=0, teacher=None, **train):
+def write_lexicon(folder, texts=TEXTS):
+    """A phone for each letter of all words but one, and the path."""
+    words = sorted({word for text in texts for word in text.split()} - {UNKNOWN_WORD})
+    lines = [f"{word} {' '.join(PHONE_OF[letter] for letter in word)}\n" for word in words]
+    (folder / "lexicon.txt").write_text("".join(lines))
+    return folder / "lexicon.txt"
+
+
+def tiny_config(
+    folder,
+    texts=TEXTS,
+    *,
+    workers=0,
+    teacher=None,
+    phones=False,
+    join_probability=0.0,
+    augment=None,
+    **train,
+):
     """A run over recordings of the texts, trained and validated on the same."""
     manifest = record(folder / "speech", texts)
     defaults = {
@@ -64,11 +85,18 @@ def tiny_config(folder, texts=TEXTS, *, workers=0, teacher=None, **train):
     sections = {"teacher": teacher} if teacher else {}
     return RunConfig(
         data=DataConfig(
-            train=(manifest,), valid=(manifest,), cache_dir=folder / "cache", workers=workers
+            train=(manifest,),
+            valid=(manifest,),
+            lexicon=write_lexicon(folder, texts) if phones else None,
+            cache_dir=folder / "cache",
+            workers=workers,
+            join_probability=join_probability,
         ),
         features=FeatureConfig(n_mels=24),
-        augment=None,
-        model=BiLSTMConfig(layers=1, hidden=16, dropout=0.1, conv_channels=4),
+        augment=augment,
+        model=BiLSTMConfig(
+            layers=1, hidden=16, dropout=0.1, conv_channels=4, phone_layer=1 if phones else None
+        ),
         vocabulary=VOCABULARY,
         train=OptimConfig(**(defaults | train)),
         **sections,
