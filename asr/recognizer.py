@@ -24,11 +24,13 @@ from asr.checkpoint import Checkpoint, load_checkpoint
 from asr.config import load
 from asr.decoding import BeamConfig, Decoder, make_decoder, words_of
 from asr.errors import AsrError, ConfigError, DeviceError
+from asr.lexicon import Lexicon, read_lexicon
 from asr.lm import read_words
-from asr.tokenizer import BLANK
+from asr.models import Outputs
+from asr.tokenizer import BLANK, Tokenizer
 from asr.types import Emissions, Segment, Transcript, Word
 
-__all__ = ["PRETRAINED", "Recognizer", "Source", "load_recognizer", "pick_device"]
+__all__ = ["PRETRAINED", "Recognizer", "Source", "best_pause", "load_recognizer", "pick_device"]
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "english"
 """The bundled model: weights, language model and decoder settings."""
@@ -94,8 +96,9 @@ class Recognizer:
 
     def emissions(self, samples: npt.NDArray[np.float32]) -> Emissions:
         """The log-probabilities of a whole recording, as (steps, vocab)."""
-        stream = [rows for _, rows in self._encode(_windows([iter([samples])], self._plan))]
-        return Emissions(torch.cat(stream), self.checkpoint.seconds_per_step)
+        windows = _windows([iter([samples])], self._plan)
+        encoded = (item for item in self._encode(windows) if not isinstance(item, AsrError))
+        return Emissions.join([part for _, part in encoded])
 
     @property
     def _sample_rate(self) -> int:
@@ -116,58 +119,58 @@ class Recognizer:
     ) -> Iterator[Transcript | AsrError]:
         segments: list[Segment] = []
         separator_id = self.checkpoint.tokenizer.separator_id
-        stream = _Passages(self.checkpoint.seconds_per_step, separator_id)
-        for item, rows in self._encode(_windows(recordings, self._plan)):
+        stream = _Passages(separator_id)
+        for item in self._encode(_windows(recordings, self._plan)):
             if isinstance(item, AsrError):
                 segments, stream = [], stream.fresh()
                 yield item
                 continue
-            for start_s, passage in stream.push(rows, item.is_last):
+            window, part = item
+            for start_s, passage in stream.push(part, window.is_last):
                 segments.extend(self._decode(passage, start_s))
             if progress:
-                progress(item.core / self._sample_rate)
-            if item.is_last:
-                duration = (item.start + item.core) / self._sample_rate
+                progress(window.core / self._sample_rate)
+            if window.is_last:
+                duration = (window.start + window.core) / self._sample_rate
                 yield _transcript(segments, duration)
                 segments, stream = [], stream.fresh()
 
     def _encode(
         self, items: Iterator[Window | AsrError]
-    ) -> Iterator[tuple[Window, torch.Tensor] | tuple[AsrError, torch.Tensor]]:
-        """Emissions (steps, vocab) of each window's core, in order; errors pass through."""
+    ) -> Iterator[tuple[Window, Emissions] | AsrError]:
+        """Emissions of each window's core, in order; errors pass through."""
         while group := list(islice(items, self.batch_windows)):
             windows = [item for item in group if isinstance(item, Window)]
-            rows = iter(self._encode_batch(windows))
+            parts = iter(self._encode_batch(windows))
             for item in group:
-                if isinstance(item, AsrError):
-                    yield item, torch.empty(0)
-                else:
-                    yield item, next(rows)
+                yield (item, next(parts)) if isinstance(item, Window) else item
 
     @torch.inference_mode()
-    def _encode_batch(self, windows: Sequence[Window]) -> list[torch.Tensor]:
+    def _encode_batch(self, windows: Sequence[Window]) -> list[Emissions]:
         if not windows:
             return []
         front_end, model = self.checkpoint.front_end, self.checkpoint.model
         device = front_end.mean.device
         features = [front_end(torch.from_numpy(w.samples).to(device)) for w in windows]
         lengths = torch.tensor([len(f) for f in features], device=device)
-        log_probs, steps = model(pad_sequence(features, batch_first=True), lengths)
-        step = front_end.config.hop_length * model.subsampling_factor
-        return [
-            rows[window.left // step : _last_step(window, int(count), step)].cpu()
-            for rows, count, window in zip(log_probs, steps, windows, strict=True)
-        ]
+        outputs = model(pad_sequence(features, batch_first=True), lengths)
+        return [self._core_of(window, outputs, row) for row, window in enumerate(windows)]
 
-    def _decode(self, log_probs: torch.Tensor, start_s: float) -> list[Segment]:
-        emissions = Emissions(log_probs, self.checkpoint.seconds_per_step)
+    def _core_of(self, window: Window, outputs: Outputs, row: int) -> Emissions:
+        """One window's row of a batch without its context and padding."""
+        step = (
+            self.checkpoint.front_end.config.hop_length * self.checkpoint.model.subsampling_factor
+        )
+        end = int(outputs.steps[row]) if window.is_last else (window.left + window.core) // step
+        core = slice(window.left // step, end)
+        phones = None if outputs.phones is None else outputs.phones[row, core].cpu()
+        letters = outputs.letters[row, core].cpu()
+        return Emissions(letters, self.checkpoint.seconds_per_step, phones)
+
+    def _decode(self, emissions: Emissions, start_s: float) -> list[Segment]:
         best = self.decoder.decode(emissions)[0]
         words = words_of(best.tokens, emissions, self.checkpoint.tokenizer, start_s)
         return _segments(words)
-
-
-def _last_step(window: Window, num_steps: int, step: int) -> int:
-    return num_steps if window.is_last else (window.left + window.core) // step
 
 
 def _windows(
@@ -183,47 +186,45 @@ def _windows(
 class _Passages:
     """Cuts a stream of emissions into passages that end in a pause."""
 
-    def __init__(self, seconds_per_step: float, separator_id: int) -> None:
-        self.seconds_per_step = seconds_per_step
+    def __init__(self, separator_id: int) -> None:
         self.separator_id = separator_id
-        self._held = torch.empty(0)
+        self._held: Emissions | None = None
         self._start = 0
 
     def fresh(self) -> _Passages:
         """For the next recording."""
-        return _Passages(self.seconds_per_step, self.separator_id)
+        return _Passages(self.separator_id)
 
-    def push(self, rows: torch.Tensor, is_last: bool) -> Iterator[tuple[float, torch.Tensor]]:
-        """Take in rows; give out (start in seconds, rows) of every passage that is complete."""
-        self._held = torch.cat([self._held, rows]) if len(self._held) else rows
-        longest = round(PASSAGE_S / self.seconds_per_step)
-        while len(self._held) > longest:
-            yield self._take(self._best_cut(longest))
-        if is_last and len(self._held):
-            yield self._take(len(self._held))
+    def push(self, part: Emissions, is_last: bool) -> Iterator[tuple[float, Emissions]]:
+        """Take in steps; give out (start in seconds, steps) of every passage that is complete."""
+        held = Emissions.join([self._held, part]) if self._held else part
+        longest = round(PASSAGE_S / part.seconds_per_step)
+        while len(held) > longest or (is_last and len(held)):
+            cut = len(held)
+            if cut > longest:
+                cut = best_pause(held[:longest], self.separator_id)
+            yield self._start * part.seconds_per_step, held[:cut]
+            self._start += cut
+            held = held[cut:]
+        self._held = held
 
-    def _take(self, count: int) -> tuple[float, torch.Tensor]:
-        passage, self._held = self._held[:count], self._held[count:]
-        start_s = self._start * self.seconds_per_step
-        self._start += count
-        return start_s, passage
 
-    def _best_cut(self, longest: int) -> int:
-        """The middle of the longest pause in the second half of `longest` steps.
+def best_pause(emissions: Emissions, separator_id: int) -> int:
+    """Where to cut emissions in two: in the middle of the longest pause of their second half.
 
-        A pause has a separator among its steps: blanks alone may lie within a drawn-out word, and
-        are taken only where there is nothing else.
-        """
-        position = longest // 2
-        best, cut = (False, 0), longest
-        tokens: list[int] = self._held[position:longest].argmax(dim=1).tolist()
-        for is_silent, group in groupby(tokens, lambda token: token in (BLANK, self.separator_id)):
-            run = list(group)
-            found = (self.separator_id in run, len(run))
-            if is_silent and found > best:
-                best, cut = found, position + (len(run) + 1) // 2
-            position += len(run)
-        return cut
+    A pause has a separator among its steps: blanks alone may lie within a drawn-out word, and
+    are taken only where there is nothing else. Without any pause it is the end.
+    """
+    position = len(emissions) // 2
+    best, cut = (False, 0), len(emissions)
+    tokens: list[int] = emissions.log_probs[position:].argmax(dim=1).tolist()
+    for is_silent, group in groupby(tokens, lambda token: token in (BLANK, separator_id)):
+        run = list(group)
+        found = (separator_id in run, len(run))
+        if is_silent and found > best:
+            best, cut = found, position + (len(run) + 1) // 2
+        position += len(run)
+    return cut
 
 
 def _segments(words: Sequence[Word]) -> list[Segment]:
@@ -255,6 +256,7 @@ def load_recognizer(
     *,
     decoder: str | None = None,
     lm: Path | None = None,
+    lexicon: Path | None = None,
     device: str = "auto",
     batch_windows: int = 8,
 ) -> Recognizer:
@@ -264,6 +266,7 @@ def load_recognizer(
         model: A file, or a folder; the bundled model by default.
         decoder: "greedy" or "beam"; "beam" by default where there is a language model.
         lm: Another language model than the one beside the weights.
+        lexicon: Other pronunciations than those beside the weights.
         device: "auto", "cpu" or "cuda".
         batch_windows: Windows encoded together.
 
@@ -274,14 +277,28 @@ def load_recognizer(
     lm = lm or checkpoint.language_model()
     name = decoder or ("beam" if lm else "greedy")
     settings = checkpoint.path.parent / "decoder.yaml"
-    made = make_decoder(
-        name,
-        checkpoint.tokenizer,
-        lm=lm,
-        words=read_words(lm) if lm and name != "greedy" else None,
-        config=load(BeamConfig, settings) if settings.exists() else None,
-    )
+    config = load(BeamConfig, settings) if settings.exists() else None
+    if name == "greedy":
+        made = make_decoder(name, checkpoint.tokenizer, config=config)
+    else:
+        made = make_decoder(
+            name,
+            checkpoint.tokenizer,
+            lm=lm,
+            words=read_words(lm) if lm else None,
+            config=config,
+            pronunciations=_pronunciations(checkpoint, lexicon),
+        )
     return Recognizer(checkpoint, made, batch_windows=batch_windows)
+
+
+def _pronunciations(
+    checkpoint: Checkpoint, lexicon: Path | None
+) -> tuple[Tokenizer, Lexicon] | None:
+    lexicon = lexicon or checkpoint.lexicon()
+    if checkpoint.phones is None or lexicon is None:
+        return None
+    return checkpoint.phones, read_lexicon(lexicon, checkpoint.phones.vocabulary)
 
 
 def pick_device(name: str) -> torch.device:

@@ -53,7 +53,7 @@ def tiny_recognizer(**options):
     front_end.mean.fill_(-3)
     model = build_model(BiLSTMConfig(layers=1, hidden=6, conv_channels=2), 16, len(TOKENIZER))
     torch.nn.init.normal_(model.output.weight, std=3)
-    checkpoint = Checkpoint(model.eval(), front_end, TOKENIZER, {}, "", Path("none"))
+    checkpoint = Checkpoint(model.eval(), front_end, TOKENIZER, None, {}, "", Path("none"))
     return Recognizer(checkpoint, GreedyDecoder(), **options)
 
 
@@ -69,7 +69,7 @@ def offline(recognizer, samples):
     """The model on the whole recording at once."""
     features = recognizer.checkpoint.front_end(torch.from_numpy(samples))[None]
     with torch.inference_mode():
-        return recognizer.checkpoint.model(features, torch.tensor([features.shape[1]]))[0][0]
+        return recognizer.checkpoint.model(features, torch.tensor([features.shape[1]])).letters[0]
 
 
 @pytest.mark.parametrize("extra", [0, 1, 399, 400, 639])

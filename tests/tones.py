@@ -3,7 +3,9 @@
 import io
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import soundfile
@@ -12,6 +14,7 @@ import torch
 from asr.audio.features import FeatureConfig, LogMel
 from asr.checkpoint import Checkpoint
 from asr.decoding import GreedyDecoder
+from asr.models import Outputs
 from asr.recognizer import Recognizer
 from asr.tokenizer import Tokenizer
 
@@ -29,18 +32,30 @@ class Listener(torch.nn.Module):
     """Each step is the token whose tone sounds in its first frame, or a blank."""
 
     subsampling_factor = 4
+    config = SimpleNamespace(layers=1)
+
+    def tokens_per_step(self, layer):
+        return 1
 
     def forward(self, features, lengths):
-        loudest, bins = features[:, ::4].max(dim=-1)
+        x, steps = self.embed(features, lengths)
+        return replace(self.recur(x, steps, x.shape[1])[0], steps=steps)
+
+    def embed(self, features, lengths):
+        return features[:, ::4], (lengths + 3) // 4
+
+    def recur(self, x, lengths, core, num_chunks=1, states=None):
+        loudest, bins = x[:, :core].max(dim=-1)
         tokens = ((bins - _LOWEST_BIN + 1) // 2 + 1).clamp(1, len(TOKENIZER) - 1)
         tokens = torch.where(loudest > _QUIET, tokens, 0)
         rest = math.log(0.1 / (len(TOKENIZER) - 1))
         log_probs = torch.full((*tokens.shape, len(TOKENIZER)), rest)
-        return log_probs.scatter(2, tokens[:, :, None], math.log(0.9)), (lengths + 3) // 4
+        letters = log_probs.scatter(2, tokens[:, :, None], math.log(0.9))
+        return Outputs(letters, None, x, lengths), []
 
 
 def listener(**options):
-    checkpoint = Checkpoint(Listener(), FRONT_END, TOKENIZER, {}, "", Path("none"))
+    checkpoint = Checkpoint(Listener(), FRONT_END, TOKENIZER, None, {}, "", Path("none"))
     return Recognizer(checkpoint, GreedyDecoder(), **options)
 
 

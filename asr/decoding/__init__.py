@@ -8,8 +8,10 @@ from typing import Protocol
 
 from asr.decoding.beam import BeamConfig, BeamDecoder
 from asr.decoding.greedy import GreedyDecoder
+from asr.decoding.phonetic import PhoneBeamDecoder
 from asr.decoding.words import words_of
 from asr.errors import ConfigError
+from asr.lexicon import Lexicon
 from asr.tokenizer import Tokenizer
 from asr.types import Emissions, Hypothesis
 
@@ -18,10 +20,28 @@ __all__ = [
     "BeamConfig",
     "BeamDecoder",
     "Decoder",
+    "DecoderStream",
     "GreedyDecoder",
+    "PhoneBeamDecoder",
     "make_decoder",
     "words_of",
 ]
+
+
+class DecoderStream(Protocol):
+    """A decoder at work on emissions that are still coming."""
+
+    def push(self, emissions: Emissions) -> None:
+        """Take in the next steps."""
+        ...
+
+    def best(self) -> Hypothesis:
+        """The best so far, its last word perhaps unfinished or still missing."""
+        ...
+
+    def finish(self) -> Hypothesis:
+        """The result; nothing can be pushed after it."""
+        ...
 
 
 class Decoder(Protocol):
@@ -31,12 +51,37 @@ class Decoder(Protocol):
         """Up to `num_best` hypotheses, best first; never none: silence is one without tokens."""
         ...
 
+    def stream(self) -> DecoderStream:
+        """The same search, fed as the emissions come."""
+        ...
 
-_Builder = Callable[[Tokenizer, BeamConfig | None, Path | None, Sequence[str] | None], Decoder]
+
+def _make_beam(
+    tokenizer: Tokenizer,
+    config: BeamConfig | None,
+    lm: Path | None,
+    words: Sequence[str] | None,
+    pronunciations: tuple[Tokenizer, Lexicon] | None,
+) -> Decoder:
+    if pronunciations is None:
+        return BeamDecoder(tokenizer, config, lm, words)
+    return PhoneBeamDecoder(tokenizer, *pronunciations, config, lm, words)
+
+
+_Builder = Callable[
+    [
+        Tokenizer,
+        BeamConfig | None,
+        Path | None,
+        Sequence[str] | None,
+        tuple[Tokenizer, Lexicon] | None,
+    ],
+    Decoder,
+]
 
 DECODERS: dict[str, _Builder] = {
-    "greedy": lambda tokenizer, config, lm, words: GreedyDecoder(),
-    "beam": BeamDecoder,
+    "greedy": lambda tokenizer, config, lm, words, pronunciations: GreedyDecoder(),
+    "beam": _make_beam,
 }
 """How each decoder is built, by name."""
 
@@ -48,6 +93,7 @@ def make_decoder(
     lm: Path | None = None,
     words: Sequence[str] | None = None,
     config: BeamConfig | None = None,
+    pronunciations: tuple[Tokenizer, Lexicon] | None = None,
 ) -> Decoder:
     """The decoder of this name; one that has no use for a lexicon or a language model takes none.
 
@@ -55,12 +101,14 @@ def make_decoder(
         name: A key of `DECODERS`.
         tokenizer: The vocabulary of the emissions.
         lm: A word n-gram model, ARPA or KenLM binary; needs `words`.
-        words: The lexicon.
+        words: What may come out.
         config: Search widths and weights.
+        pronunciations: The vocabulary of the emissions' phones, and how words sound; with them
+            beam search goes over phones.
 
     Raises:
         ConfigError: No such decoder.
     """
     if name not in DECODERS:
         raise ConfigError(f"no decoder {name!r}", f"there are: {', '.join(sorted(DECODERS))}")
-    return DECODERS[name](tokenizer, config, lm, words)
+    return DECODERS[name](tokenizer, config, lm, words, pronunciations)

@@ -1,53 +1,29 @@
-"""Beam search over CTC emissions, with a lexicon and an n-gram word model or without either.
-
-flashlight-text does the search; nothing of it shows in this interface. Two properties of it shape
-this file. Its lexicon search closes a word on a separator only, so one step that must be a
-separator, at no cost, is added behind the emissions: the last word comes out whether or not the
-recording ends in silence. And it reports paths with one token more at either end.
-"""
+"""Beam search over CTC emissions, with a lexicon and an n-gram word model or without either."""
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field
 
-from asr.config import Config
 from asr.ctc import collapse
+from asr.decoding.search import (
+    FLOOR,
+    BeamConfig,
+    Found,
+    WordSearch,
+    WordStream,
+    import_flashlight,
+    options,
+)
 from asr.errors import DecoderError, TokenizerError
 from asr.tokenizer import BLANK, Tokenizer
 from asr.types import Emissions, Hypothesis
 
-__all__ = ["BeamConfig", "BeamDecoder"]
-
-# Stands for a probability of zero. With infinities the search would compute inf - inf.
-_FLOOR = -1e4
-
-_LM_HINT = "needed: an n-gram word model, as ARPA text or a KenLM binary file"
-
-
-class BeamConfig(Config):
-    """How wide to search, and what a word is worth.
-
-    A word costs `lm_weight` times the natural logarithm of its n-gram probability and gains
-    `word_score`, which balances the language model's liking for few words.
-    """
-
-    beam_size: int = Field(default=100, ge=1)
-    """Hypotheses kept after each step."""
-    beam_size_token: int = Field(default=20, ge=1)
-    """Most probable tokens tried at each step."""
-    beam_threshold: float = Field(default=20.0, gt=0)
-    """Hypotheses further below the best than this (natural log) are dropped."""
-    lm_weight: float = Field(default=0.8, ge=0)
-    word_score: float = 0.0
+__all__ = ["BeamConfig", "BeamDecoder", "spell"]
 
 
 class BeamDecoder:
@@ -86,12 +62,17 @@ class BeamDecoder:
             DecoderError: flashlight-text is not installed, the language model is missing or
                 damaged or has no words beside it, or no word can be spelled.
         """
-        _ = self._search
+        if self.words is None:
+            _ = self._lexicon_free
+        else:
+            self._search.prepare()
 
     @property
     def num_unspellable(self) -> int:
         """How many of `words` were left out because the tokenizer has no spelling for them."""
-        return 0 if self.words is None else len(set(self.words)) - len(self._lexicon)
+        if self.words is None:
+            return 0
+        return len(set(self.words)) - len(spell(self.words, self.tokenizer))
 
     def decode(self, emissions: Emissions, num_best: int = 1) -> list[Hypothesis]:
         """Up to `num_best` hypotheses of different texts, best first; never none.
@@ -106,47 +87,29 @@ class BeamDecoder:
             DecoderError: As `prepare`, or the emissions do not fit the vocabulary or are not
                 numbers.
         """
-        self._check(emissions.log_probs)
-        # The search reads raw memory: the tensor must stay alive until it returns.
-        log_probs = self._pad(emissions.log_probs)
-        results = self._search.decode(log_probs.data_ptr(), *log_probs.shape)
-        hypotheses = (self._hypothesis(result, len(emissions.log_probs)) for result in results)
-        return self._first_distinct(hypotheses, num_best)
-
-    def _check(self, log_probs: torch.Tensor) -> None:
-        if log_probs.dim() != 2 or log_probs.shape[1] != len(self.tokenizer):
-            raise DecoderError(
-                f"emissions of shape {tuple(log_probs.shape)}; the vocabulary of "
-                f"{len(self.tokenizer)} needs (steps, {len(self.tokenizer)})"
-            )
-        if log_probs.isnan().any():
-            raise DecoderError("the emissions hold values that are not numbers (NaN)")
-
-    def _pad(self, log_probs: torch.Tensor) -> torch.Tensor:
-        """Contiguous float32 (steps, vocab); with a lexicon one step more."""
-        scores = log_probs.detach().float().cpu().clamp(min=_FLOOR)
+        check_emissions(emissions.log_probs, len(self.tokenizer))
         if self.words is None:
-            return scores.contiguous()
-        # The step that closes the last word (see the top of this file).
-        last = torch.full((1, scores.shape[1]), _FLOOR)
-        last[0, self.tokenizer.separator_id] = 0.0
-        return torch.cat([scores, last])
+            found = self._find_lexicon_free(emissions.log_probs)
+        else:
+            found = (_hypothesis(one) for one in self._search.find(emissions.log_probs))
+        return self._first_distinct(found, num_best)
 
-    def _hypothesis(self, result: Any, steps: int) -> Hypothesis:
-        path = result.tokens[1 : steps + 1]
-        if self.words is not None:
-            path = self._whole_words(path, result.words)
-        return Hypothesis(*collapse(path), score=result.score)
+    def stream(self) -> BeamStream:
+        """A search that is fed as the emissions come.
 
-    def _whole_words(self, path: list[int], labels: list[int]) -> list[int]:
-        """The path up to where an unfinished word begins.
-
-        `labels` has one entry before the first step; it is -1 but where a word closes.
+        Raises:
+            DecoderError: As `prepare`, or there is no lexicon.
         """
-        end = max((index for index, label in enumerate(labels) if label >= 0), default=0)
-        while end < len(path) and path[end] in (BLANK, self.tokenizer.separator_id):
-            end += 1
-        return path[:end]
+        if self.words is None:
+            raise DecoderError("a live beam search needs a lexicon", "use --decoder greedy")
+        return BeamStream(self._search.stream())
+
+    def _find_lexicon_free(self, log_probs: torch.Tensor) -> Iterable[Hypothesis]:
+        # The search reads raw memory: the tensor must stay alive until it returns.
+        scores = log_probs.detach().float().cpu().clamp(min=FLOOR).contiguous()
+        results = self._lexicon_free.decode(scores.data_ptr(), *scores.shape)
+        for result in results:
+            yield Hypothesis(*collapse(result.tokens[1 : len(scores) + 1]), score=result.score)
 
     def _first_distinct(self, hypotheses: Iterable[Hypothesis], num_best: int) -> list[Hypothesis]:
         distinct: dict[str, Hypothesis] = {}
@@ -157,97 +120,80 @@ class BeamDecoder:
         return list(distinct.values())
 
     @cached_property
-    def _lexicon(self) -> dict[str, list[int]]:
-        """Spellings of the words that have one, the closing separator included."""
-        lexicon: dict[str, list[int]] = {}
-        for word in self.words or ():
-            try:
-                spelling = self.tokenizer.encode(word)
-            except TokenizerError:
-                continue
-            if spelling and self.tokenizer.separator_id not in spelling:
-                lexicon[word] = [*spelling, self.tokenizer.separator_id]
-        return lexicon
+    def _search(self) -> WordSearch:
+        words = self.words or ()
+        spellings = spell(words, self.tokenizer)
+        if not spellings:
+            raise DecoderError(
+                f"none of the {len(words)} words of the lexicon can be spelled with the vocabulary",
+                "give a word list in the language and spelling of the model",
+            )
+        separator_id = self.tokenizer.separator_id
+        return WordSearch(len(self.tokenizer), separator_id, spellings, self.config, self.lm)
 
     @cached_property
-    def _search(self) -> Any:
+    def _lexicon_free(self) -> Any:
         """The flashlight decoder; untyped, as the library is."""
-        flashlight = _import_flashlight()
-        if self.words is not None:
-            return self._lexicon_search(flashlight)
+        flashlight = import_flashlight()
         if self.lm is not None:
             raise DecoderError(
                 f"{self.lm}: a language model without its words",
                 "give the word list that belongs to it",
             )
-        options = flashlight.LexiconFreeDecoderOptions(**self._options(flashlight), lm_weight=0.0)
+        settings = flashlight.LexiconFreeDecoderOptions(
+            **options(self.config, len(self.tokenizer)), lm_weight=0.0
+        )
         # The search starts as if it had just read its silence token, and would merge a separator
         # in the first step into that. Starting with a blank is what CTC means.
-        return flashlight.LexiconFreeDecoder(options, flashlight.ZeroLM(), BLANK, BLANK, [])
+        return flashlight.LexiconFreeDecoder(settings, flashlight.ZeroLM(), BLANK, BLANK, [])
 
-    def _options(self, flashlight: Any) -> dict[str, Any]:
-        return {
-            "beam_size": self.config.beam_size,
-            "beam_size_token": min(self.config.beam_size_token, len(self.tokenizer)),
-            "beam_threshold": self.config.beam_threshold,
-            "sil_score": 0.0,
-            # Sum over the paths of a hypothesis, as CTC does, instead of taking the best of them.
-            "log_add": True,
-            "criterion_type": flashlight.CriterionType.CTC,
-        }
 
-    def _lexicon_search(self, flashlight: Any) -> Any:
-        if not self._lexicon:
-            raise DecoderError(
-                f"none of the {len(self.words or ())} words of the lexicon can be spelled with "
-                "the vocabulary",
-                "give a word list in the language and spelling of the model",
-            )
-        options = flashlight.LexiconDecoderOptions(
-            **self._options(flashlight),
-            # KenLM counts in powers of ten.
-            lm_weight=self.config.lm_weight * math.log(10),
-            word_score=self.config.word_score,
-            # An unknown word would be any beginning of a known one: of no use to anybody.
-            unk_score=-math.inf,
-        )
-        lm = self._load_lm(flashlight)
-        trie = self._trie(flashlight, lm)
-        separator = self.tokenizer.separator_id
-        return flashlight.LexiconDecoder(options, trie, lm, separator, BLANK, -1, [], False)
+class BeamStream:
+    """A beam search under way."""
 
-    def _trie(self, flashlight: Any, lm: Any) -> Any:
-        """The lexicon as a tree of tokens; each node knows the best unigram score below it."""
-        trie = flashlight.Trie(len(self.tokenizer), self.tokenizer.separator_id)
-        without_context = lm.start(True)
-        for index, spelling in enumerate(self._lexicon.values()):
-            trie.insert(spelling, index, lm.score(without_context, index)[1])
-        trie.smear(flashlight.SmearingMode.MAX)
-        return trie
+    def __init__(self, stream: WordStream) -> None:
+        self._stream = stream
 
-    def _load_lm(self, flashlight: Any) -> Any:
-        if self.lm is None:
-            return flashlight.ZeroLM()
-        if not self.lm.is_file():
-            raise DecoderError(f"{self.lm}: no such language model", _LM_HINT)
-        kenlm = import_module("flashlight.lib.text.decoder.kenlm")
-        dictionary = import_module("flashlight.lib.text.dictionary").Dictionary(list(self._lexicon))
+    def push(self, emissions: Emissions) -> None:
+        """Search on."""
+        self._stream.push(emissions.log_probs)
+
+    def best(self) -> Hypothesis:
+        """The words closed so far on the best path; later steps may change them."""
+        return _hypothesis(self._stream.best())
+
+    def finish(self) -> Hypothesis:
+        """The result; nothing can be pushed after it."""
+        return _hypothesis(self._stream.finish()[0])
+
+
+def spell(words: Iterable[str], tokenizer: Tokenizer) -> dict[str, list[list[int]]]:
+    """Spellings of the words that the tokenizer can spell, without separators."""
+    spellings: dict[str, list[list[int]]] = {}
+    for word in words:
         try:
-            return kenlm.KenLM(str(self.lm), dictionary)
-        # KenLM quotes what it read; where that is not UTF-8, the message itself cannot be read.
-        except (RuntimeError, UnicodeDecodeError) as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise DecoderError(
-                f"{self.lm}: not a language model, or damaged ({reason})", _LM_HINT
-            ) from error
+            spelling = tokenizer.encode(word)
+        except TokenizerError:
+            continue
+        if spelling and tokenizer.separator_id not in spelling:
+            spellings[word] = [spelling]
+    return spellings
 
 
-def _import_flashlight() -> Any:
-    try:
-        return import_module("flashlight.lib.text.decoder")
-    except ImportError as error:
+def check_emissions(log_probs: torch.Tensor, num_tokens: int) -> None:
+    """Refuse what a search cannot read.
+
+    Raises:
+        DecoderError: The emissions do not fit the vocabulary or are not numbers.
+    """
+    if log_probs.dim() != 2 or log_probs.shape[1] != num_tokens:
         raise DecoderError(
-            "beam search needs flashlight-text, which this Python "
-            f"({sys.version_info.major}.{sys.version_info.minor}) does not have",
-            "it has wheels for Python 3.10 to 3.12; with any other, use --decoder greedy",
-        ) from error
+            f"emissions of shape {tuple(log_probs.shape)}; the vocabulary of {num_tokens} needs "
+            f"(steps, {num_tokens})"
+        )
+    if log_probs.isnan().any():
+        raise DecoderError("the emissions hold values that are not numbers (NaN)")
+
+
+def _hypothesis(found: Found) -> Hypothesis:
+    return Hypothesis(*collapse(found.path), score=found.score)

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from itertools import pairwise
 
 import pytest
 import torch
@@ -279,3 +280,41 @@ def test_without_flashlight_the_error_says_which_pythons_have_it(monkeypatch):
         BeamDecoder(TOKENIZER).prepare()
     assert "3.10 to 3.12" in raised.value.hint
     assert "--decoder greedy" in raised.value.hint
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds, cuts=st.lists(st.integers(0, 30), max_size=4))
+def test_fed_piece_by_piece_the_search_finds_the_same(seed, cuts, lexicon_and_model):
+    emissions = random_emissions(seed, 30, len(SMALL))
+    stream = lexicon_and_model.stream()
+    bounds = [0, *sorted(cuts), 30]
+    for start, end in pairwise(bounds):
+        stream.push(emissions[start:end])
+    (expected,) = lexicon_and_model.decode(emissions)
+    found = stream.finish()
+    assert (found.tokens, found.steps) == (expected.tokens, expected.steps)
+    assert found.score == pytest.approx(expected.score, abs=1e-3)
+
+
+def test_two_streams_of_one_decoder_do_not_meet():
+    decoder = BeamDecoder(TOKENIZER, words=["cat", "cut"])
+    first, second = decoder.stream(), decoder.stream()
+    for step in range(4):
+        first.push(spelled("cat|")[step : step + 1])
+        second.push(spelled("cut|")[step : step + 1])
+    assert (text(first.finish()), text(second.finish())) == ("cat", "cut")
+
+
+def test_a_stream_shows_the_words_that_are_closed():
+    stream = BeamDecoder(TOKENIZER, words=["cat", "cut"]).stream()
+    shown = []
+    for step in range(9):
+        stream.push(spelled("cat|--cut")[step : step + 1])
+        shown.append(text(stream.best()))
+    assert (shown[1], shown[5], shown[8]) == ("", "cat", "cat")
+    assert text(stream.finish()) == "cat cut"
+
+
+def test_a_live_search_needs_a_lexicon():
+    with pytest.raises(DecoderError, match="needs a lexicon"):
+        BeamDecoder(TOKENIZER).stream()

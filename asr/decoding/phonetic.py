@@ -1,0 +1,167 @@
+"""Beam search over phones with a pronunciation lexicon, its candidates weighed by their letters.
+
+Little speech teaches a network how English sounds long before it teaches how English is spelled,
+so the phones find the words; the letters, which know some spelling and all names, then have a say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from asr.ctc import align, ctc_loss, is_feasible
+from asr.decoding.beam import BeamConfig, check_emissions
+from asr.decoding.greedy import GreedyDecoder
+from asr.decoding.search import Found, WordSearch, WordStream
+from asr.errors import DecoderError
+from asr.lexicon import Lexicon
+from asr.tokenizer import Tokenizer
+from asr.types import Emissions, Hypothesis
+
+__all__ = ["PhoneBeamDecoder"]
+
+
+class PhoneBeamDecoder:
+    """Hypotheses are in letters, like those of every decoder."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        phones: Tokenizer,
+        lexicon: Lexicon,
+        config: BeamConfig | None = None,
+        lm: Path | None = None,
+        words: Sequence[str] | None = None,
+    ) -> None:
+        """Store the parts.
+
+        Args:
+            tokenizer: The vocabulary of letters.
+            phones: That of the phones.
+            lexicon: Pronunciations.
+            config: Search widths and weights.
+            lm: A word n-gram model, ARPA or KenLM binary.
+            words: What may come out, as far as the lexicon has it; all of the lexicon if not given.
+        """
+        self.tokenizer = tokenizer
+        self.phones = phones
+        self.lexicon = lexicon
+        self.config = config or BeamConfig()
+        self.lm = lm
+        self.words = lexicon.pronunciations if words is None else words
+
+    def prepare(self) -> None:
+        """Load and build everything now, so that errors and waiting come before the first decode.
+
+        Raises:
+            DecoderError: flashlight-text is not installed, the language model is missing or
+                damaged, or no word has a pronunciation.
+        """
+        self._search.prepare()
+
+    def decode(self, emissions: Emissions, num_best: int = 1) -> list[Hypothesis]:
+        """Up to `num_best` hypotheses of different texts, best first; never none.
+
+        The score is that of the search over phones (see `BeamDecoder.decode`) plus
+        `letter_weight` times the natural log-probability of the text's letters.
+
+        Raises:
+            DecoderError: As `prepare`, or the emissions have no phones, do not fit the
+                vocabularies or are not numbers.
+        """
+        return self.weigh(self._search.find(self._phones_of(emissions)), emissions, num_best)
+
+    def stream(self) -> PhoneStream:
+        """A search that is fed as the emissions come.
+
+        Raises:
+            DecoderError: As `prepare`.
+        """
+        return PhoneStream(self, self._search.stream())
+
+    def weigh(
+        self, found: Sequence[Found], emissions: Emissions, num_best: int
+    ) -> list[Hypothesis]:
+        """The best of the search's results by phones and letters together."""
+        scores: dict[tuple[str, ...], float] = {}
+        for one in found:
+            if len(scores) < self.config.candidates:
+                scores.setdefault(one.words, one.score)
+        texts = [self.tokenizer.encode(" ".join(words)) for words in scores]
+        letters = _letter_scores(emissions.log_probs, texts)
+        total = torch.tensor(list(scores.values())) + self.config.letter_weight * letters
+        order = [i for i in total.argsort(descending=True).tolist() if total[i] > -torch.inf]
+        if not order:  # the letters of every candidate need more steps than there are
+            return GreedyDecoder().decode(emissions)
+        return [self.spelled(texts[i], emissions, float(total[i])) for i in order[:num_best]]
+
+    def spelled(self, tokens: list[int], emissions: Emissions, score: float) -> Hypothesis:
+        """A hypothesis of letters, each where the emissions have it."""
+        spans = align(emissions.log_probs, tokens)
+        return Hypothesis(tuple(tokens), tuple(span.start_step for span in spans), score)
+
+    def _phones_of(self, emissions: Emissions) -> torch.Tensor:
+        if emissions.phones is None:
+            raise DecoderError("the emissions have no phones", "use a model with a phone output")
+        check_emissions(emissions.log_probs, len(self.tokenizer))
+        check_emissions(emissions.phones, len(self.phones))
+        return emissions.phones
+
+    @cached_property
+    def _search(self) -> WordSearch:
+        spellings = {
+            word: [self.phones.ids(pronunciation) for pronunciation in known]
+            for word in self.words
+            if (known := self.lexicon.pronunciations.get(word))
+        }
+        if not spellings:
+            raise DecoderError(
+                f"none of the {len(self.words)} words has a pronunciation in the lexicon",
+                "make a lexicon for them with asr lexicon build",
+            )
+        separator_id = self.phones.separator_id
+        return WordSearch(len(self.phones), separator_id, spellings, self.config, self.lm)
+
+
+class PhoneStream:
+    """A search under way."""
+
+    def __init__(self, decoder: PhoneBeamDecoder, stream: WordStream) -> None:
+        self._decoder = decoder
+        self._stream = stream
+        self._heard: list[Emissions] = []
+
+    def push(self, emissions: Emissions) -> None:
+        """Search on."""
+        self._stream.push(self._decoder._phones_of(emissions))
+        self._heard.append(emissions)
+
+    def best(self) -> Hypothesis:
+        """The words closed so far on the phones' best path; later steps may change them."""
+        found = self._stream.best()
+        heard = self._emissions()
+        tokens = self._decoder.tokenizer.encode(" ".join(found.words))
+        if not is_feasible(tokens, len(heard)):
+            return GreedyDecoder().decode(heard)[0]
+        return self._decoder.spelled(tokens, heard, found.score)
+
+    def finish(self) -> Hypothesis:
+        """The result; nothing can be pushed after it."""
+        return self._decoder.weigh(self._stream.finish(), self._emissions(), 1)[0]
+
+    def _emissions(self) -> Emissions:
+        self._heard = [Emissions.join(self._heard)]
+        return self._heard[0]
+
+
+def _letter_scores(log_probs: torch.Tensor, texts: list[list[int]]) -> torch.Tensor:
+    """Natural log-probability of each text, (texts,); minus infinity where it does not fit."""
+    lengths = torch.tensor([len(text) for text in texts])
+    targets = pad_sequence([torch.tensor(text, dtype=torch.int64) for text in texts], True)
+    emissions = log_probs.detach().float().cpu()[None].expand(len(texts), -1, -1)
+    steps = torch.full((len(texts),), len(log_probs))
+    return -ctc_loss(emissions, steps, targets, lengths)

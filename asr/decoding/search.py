@@ -1,0 +1,241 @@
+"""Search for words: CTC emissions, a lexicon as a tree, and an n-gram word model.
+
+flashlight-text does the search; nothing of it shows in this interface. Two properties of it shape
+this file. A word closes on a separator only, so one step that must be a separator, at no cost, is
+added behind the emissions: the last word comes out whether or not the recording ends in silence.
+And it reports paths with one token more at either end.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+
+from asr.config import Config
+from asr.errors import DecoderError
+from asr.tokenizer import BLANK
+
+__all__ = ["BeamConfig", "Found", "WordSearch", "WordStream", "import_flashlight", "options"]
+
+# Stands for a probability of zero. With infinities the search would compute inf - inf.
+FLOOR = -1e4
+
+_LM_HINT = "needed: an n-gram word model, as ARPA text or a KenLM binary file"
+
+
+class BeamConfig(Config):
+    """How wide to search, and what a word is worth.
+
+    A word costs `lm_weight` times the natural logarithm of its n-gram probability and gains
+    `word_score`, which balances the language model's liking for few words.
+    """
+
+    beam_size: int = Field(default=100, ge=1)
+    """Hypotheses kept after each step."""
+    beam_size_token: int = Field(default=20, ge=1)
+    """Most probable tokens tried at each step."""
+    beam_threshold: float = Field(default=20.0, gt=0)
+    """Hypotheses further below the best than this (natural log) are dropped."""
+    lm_weight: float = Field(default=0.8, ge=0)
+    word_score: float = 0.0
+    letter_weight: float = Field(default=0.5, ge=0)
+    """Where the search goes over phones: what the letters' log-probability adds to a candidate."""
+    candidates: int = Field(default=50, ge=1)
+    """How many texts that the phones have found are weighed by their letters."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One result of a search.
+
+    Attributes:
+        words: What was found, without a word that has only begun.
+        path: The token of each step, up to where an unfinished word begins.
+        score: Natural log; see `BeamDecoder.decode`.
+    """
+
+    words: tuple[str, ...]
+    path: list[int]
+    score: float
+
+
+class WordSearch:
+    """The search space: built once, on the first use or by `prepare`, and shared by all streams."""
+
+    def __init__(
+        self,
+        num_tokens: int,
+        separator_id: int,
+        spellings: Mapping[str, Sequence[Sequence[int]]],
+        config: BeamConfig,
+        lm: Path | None = None,
+    ) -> None:
+        """Store the parts.
+
+        Args:
+            num_tokens: Columns of the emissions.
+            separator_id: What closes a word.
+            spellings: For each word its spellings as token ids without separators.
+            config: Search widths and weights.
+            lm: A word n-gram model, ARPA or KenLM binary.
+        """
+        self.num_tokens = num_tokens
+        self.separator_id = separator_id
+        self.spellings = spellings
+        self.config = config
+        self.lm = lm
+        self._names = list(spellings)
+
+    def prepare(self) -> None:
+        """Load and build everything now.
+
+        Raises:
+            DecoderError: flashlight-text is not installed, or the language model is missing or
+                damaged.
+        """
+        self.stream()
+
+    def find(self, log_probs: torch.Tensor) -> list[Found]:
+        """What the beam holds at the end of the emissions (steps, num_tokens), best first."""
+        stream = self.stream()
+        stream.push(log_probs)
+        return stream.finish()
+
+    def stream(self) -> WordStream:
+        """A search to be fed step by step."""
+        flashlight = import_flashlight()
+        decoder_options = flashlight.LexiconDecoderOptions(
+            **options(self.config, self.num_tokens),
+            # KenLM counts in powers of ten.
+            lm_weight=self.config.lm_weight * math.log(10),
+            word_score=self.config.word_score,
+            # An unknown word would be any beginning of a known one: of no use to anybody.
+            unk_score=-math.inf,
+        )
+        trie, lm = self._tree
+        decoder = flashlight.LexiconDecoder(
+            decoder_options, trie, lm, self.separator_id, BLANK, -1, [], False
+        )
+        return WordStream(decoder, self._names, self.num_tokens, self.separator_id)
+
+    @cached_property
+    def _tree(self) -> tuple[Any, Any]:
+        """The lexicon as a tree of tokens, and the language model; both untyped, as the library is.
+
+        Each node knows the best unigram score below it.
+        """
+        flashlight = import_flashlight()
+        lm = self._load_lm(flashlight)
+        trie = flashlight.Trie(self.num_tokens, self.separator_id)
+        without_context = lm.start(True)
+        for index, spellings in enumerate(self.spellings.values()):
+            score = lm.score(without_context, index)[1]
+            for spelling in spellings:
+                trie.insert([*spelling, self.separator_id], index, score)
+        trie.smear(flashlight.SmearingMode.MAX)
+        return trie, lm
+
+    def _load_lm(self, flashlight: Any) -> Any:
+        if self.lm is None:
+            return flashlight.ZeroLM()
+        if not self.lm.is_file():
+            raise DecoderError(f"{self.lm}: no such language model", _LM_HINT)
+        kenlm = import_module("flashlight.lib.text.decoder.kenlm")
+        dictionary = import_module("flashlight.lib.text.dictionary").Dictionary(self._names)
+        try:
+            return kenlm.KenLM(str(self.lm), dictionary)
+        # KenLM quotes what it read; where that is not UTF-8, the message itself cannot be read.
+        except (RuntimeError, UnicodeDecodeError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise DecoderError(
+                f"{self.lm}: not a language model, or damaged ({reason})", _LM_HINT
+            ) from error
+
+
+class WordStream:
+    """A search under way."""
+
+    def __init__(
+        self, decoder: Any, names: Sequence[str], num_tokens: int, separator_id: int
+    ) -> None:
+        self._decoder = decoder
+        self._names = names
+        self._num_tokens = num_tokens
+        self._separator_id = separator_id
+        self._num_steps = 0
+        decoder.decode_begin()
+
+    def push(self, log_probs: torch.Tensor) -> None:
+        """Search on through (steps, num_tokens)."""
+        # The search reads raw memory: the tensor must stay alive until it returns.
+        scores = log_probs.detach().float().cpu().clamp(min=FLOOR).contiguous()
+        if len(scores):
+            self._decoder.decode_step(scores.data_ptr(), *scores.shape)
+            self._num_steps += len(scores)
+
+    def best(self) -> Found:
+        """The best so far; more steps may change it."""
+        return self._found(self._decoder.get_best_hypothesis(0), self._num_steps)
+
+    def finish(self) -> list[Found]:
+        """The results, best first; never none. Nothing can be pushed after it."""
+        num_steps = self._num_steps
+        # The step that closes the last word (see the top of this file).
+        last = torch.full((1, self._num_tokens), FLOOR)
+        last[0, self._separator_id] = 0.0
+        self.push(last)
+        self._decoder.decode_end()
+        return [self._found(r, num_steps) for r in self._decoder.get_all_final_hypothesis()]
+
+    def _found(self, result: Any, num_steps: int) -> Found:
+        words = tuple(self._names[label] for label in result.words if label >= 0)
+        path = self._whole_words(result.tokens[1 : num_steps + 1], result.words)
+        return Found(words, path, result.score)
+
+    def _whole_words(self, path: list[int], labels: list[int]) -> list[int]:
+        """The path up to where an unfinished word begins.
+
+        `labels` has one entry before the first step; it is -1 but where a word closes.
+        """
+        end = max((index for index, label in enumerate(labels) if label >= 0), default=0)
+        while end < len(path) and path[end] in (BLANK, self._separator_id):
+            end += 1
+        return path[:end]
+
+
+def options(config: BeamConfig, num_tokens: int) -> dict[str, Any]:
+    """What all kinds of flashlight's search are told."""
+    return {
+        "beam_size": config.beam_size,
+        "beam_size_token": min(config.beam_size_token, num_tokens),
+        "beam_threshold": config.beam_threshold,
+        "sil_score": 0.0,
+        # Sum over the paths of a hypothesis, as CTC does, instead of taking the best of them.
+        "log_add": True,
+        "criterion_type": import_flashlight().CriterionType.CTC,
+    }
+
+
+def import_flashlight() -> Any:
+    """The library.
+
+    Raises:
+        DecoderError: It is not installed.
+    """
+    try:
+        return import_module("flashlight.lib.text.decoder")
+    except ImportError as error:
+        raise DecoderError(
+            "beam search needs flashlight-text, which this Python "
+            f"({sys.version_info.major}.{sys.version_info.minor}) does not have",
+            "it has wheels for Python 3.10 to 3.12; with any other, use --decoder greedy",
+        ) from error

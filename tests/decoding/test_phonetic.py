@@ -1,0 +1,190 @@
+"""Words found by their sound, then weighed by their letters."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.ctc import ctc_loss
+from asr.decoding import BeamConfig, PhoneBeamDecoder, make_decoder
+from asr.decoding.search import WordSearch
+from asr.errors import DecoderError
+from asr.lexicon import Lexicon
+from asr.tokenizer import Tokenizer
+from asr.types import Emissions
+
+from .spelled import TOKENIZER, spelled, text
+
+PHONES = Tokenizer(["<blank>", "|", "K", "AE", "T", "AH", "S"])
+LEXICON = Lexicon(
+    {
+        "cat": [("K", "AE", "T")],
+        "cats": [("K", "AE", "T", "S")],
+        "kat": [("K", "AE", "T")],
+        "cut": [("K", "AH", "T")],
+        "ta": [("T", "AE"), ("T", "AH")],
+    }
+)
+CONFIG = BeamConfig(beam_size=500, beam_threshold=1000.0, letter_weight=0.5)
+
+
+def sounds(path, confidence=0.9):
+    """(steps, phones) that say one phone a step: "-" is the blank."""
+    ids = [0 if p == "-" else PHONES.vocabulary.index(p) for p in path.split()]
+    rest = math.log((1 - confidence) / (len(PHONES) - 1))
+    log_probs = torch.full((len(ids), len(PHONES)), rest)
+    log_probs[torch.arange(len(ids)), ids] = math.log(confidence)
+    return log_probs
+
+
+def heard(letters, phones):
+    emissions = spelled(letters)
+    return Emissions(emissions.log_probs, emissions.seconds_per_step, sounds(phones))
+
+
+def random_emissions(seed, steps):
+    generator = torch.Generator().manual_seed(seed)
+    sizes = (len(TOKENIZER), len(PHONES))
+    letters, phones = (torch.randn(steps, n, generator=generator).log_softmax(-1) for n in sizes)
+    return Emissions(letters, 0.04, phones)
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    return PhoneBeamDecoder(TOKENIZER, PHONES, LEXICON, CONFIG)
+
+
+def best(decoder, emissions):
+    return text(decoder.decode(emissions)[0])
+
+
+def test_words_that_sound_alike_are_told_apart_by_their_letters(decoder):
+    phones = "K AE T | - - K AH T - - -"
+    assert best(decoder, heard("cat-|--cut--", phones)) == "cat cut"
+    assert best(decoder, heard("kat-|--cut--", phones)) == "kat cut"
+
+
+def test_every_pronunciation_of_a_word_is_its_own(decoder):
+    for phones in ("T AE | - - -", "T AH | - - -"):
+        assert best(decoder, heard("ta|---", phones)) == "ta"
+
+
+def test_without_a_say_of_the_letters_the_phones_decide():
+    deaf = PhoneBeamDecoder(
+        TOKENIZER, PHONES, LEXICON, CONFIG.model_copy(update={"letter_weight": 0.0})
+    )
+    assert best(deaf, heard("cats--", "K AH T | - -")) == "cut"
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), steps=st.integers(6, 14))
+def test_the_score_is_that_of_the_search_plus_the_weighted_one_of_the_letters(seed, steps, decoder):
+    emissions = random_emissions(seed, steps)
+    search = WordSearch(
+        len(PHONES),
+        PHONES.separator_id,
+        {w: [PHONES.ids(p) for p in known] for w, known in LEXICON.pronunciations.items()},
+        CONFIG,
+    )
+    found: dict[str, float] = {}
+    for one in search.find(emissions.phones):
+        found.setdefault(" ".join(one.words), one.score)
+    for hypothesis in decoder.decode(emissions, num_best=5):
+        tokens = torch.tensor([hypothesis.tokens], dtype=torch.long)
+        letters = -ctc_loss(
+            emissions.log_probs[None],
+            torch.tensor([steps]),
+            tokens if tokens.shape[1] else torch.zeros(1, 1, dtype=torch.long),
+            torch.tensor([tokens.shape[1]]),
+        )
+        expected = found[text(hypothesis)] + 0.5 * float(letters)
+        assert hypothesis.score == pytest.approx(expected, abs=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), num_best=st.integers(1, 6))
+def test_hypotheses_are_sorted_of_different_texts_and_lie_within_the_emissions(
+    seed, num_best, decoder
+):
+    hypotheses = decoder.decode(random_emissions(seed, 25), num_best)
+    scores = [hypothesis.score for hypothesis in hypotheses]
+    assert scores == sorted(scores, reverse=True)
+    assert 1 <= len({text(h) for h in hypotheses}) == len(hypotheses) <= num_best
+    for hypothesis in hypotheses:
+        assert set(text(hypothesis).split()) <= set(LEXICON.pronunciations)
+        assert len(hypothesis.steps) == len(hypothesis.tokens)
+        assert list(hypothesis.steps) == sorted(set(hypothesis.steps))
+        assert all(0 <= step < 25 for step in hypothesis.steps)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(0, 25), max_size=4))
+def test_fed_piece_by_piece_the_search_finds_the_same(seed, cuts):
+    # Without words that sound alike: of equal scores the beam keeps whichever it likes.
+    decoder = PhoneBeamDecoder(TOKENIZER, PHONES, LEXICON, CONFIG, words=["cats", "cut", "ta"])
+    emissions = random_emissions(seed, 25)
+    stream = decoder.stream()
+    bounds = [0, *sorted(cuts), 25]
+    for start, end in pairwise(bounds):
+        stream.push(emissions[start:end])
+    (expected,) = decoder.decode(emissions)
+    found = stream.finish()
+    assert (found.tokens, found.steps) == (expected.tokens, expected.steps)
+    assert found.score == pytest.approx(expected.score, abs=1e-3)
+
+
+def test_a_stream_shows_the_words_that_are_closed(decoder):
+    emissions = heard("ta-|-----cut-|-", "T AE - | - - - - K AH T - | - -")
+    stream = decoder.stream()
+    shown = []
+    for step in range(len(emissions)):
+        stream.push(emissions[step : step + 1])
+        shown.append(text(stream.best()))
+    assert (shown[1], shown[6], shown[-1]) == ("", "ta", "ta cut")
+
+
+def test_silence_is_a_hypothesis_without_tokens(decoder):
+    assert decoder.decode(heard("------", "- - - - - -"))[0].tokens == ()
+
+
+def test_where_no_candidates_letters_fit_the_letters_own_best_path_is_taken(decoder):
+    # Three phones fit into three steps, the four letters of "cats" do not, nor do those of others.
+    only = PhoneBeamDecoder(
+        TOKENIZER, PHONES, Lexicon({"catching": [("K", "AE", "T")]}), CONFIG, words=["catching"]
+    )
+    assert best(only, heard("cat", "K AE T")) in ("", "cat")
+    stream = only.stream()
+    stream.push(heard("cat", "K AE T"))
+    assert text(stream.best()) in ("", "cat")
+
+
+def test_only_the_words_asked_for_come_out():
+    decoder = PhoneBeamDecoder(TOKENIZER, PHONES, LEXICON, CONFIG, words=["kat", "cut", "unsaid"])
+    assert best(decoder, heard("cat---", "K AE T | - -")) == "kat"
+
+
+def test_emissions_without_phones_are_refused(decoder):
+    with pytest.raises(DecoderError, match="no phones"):
+        decoder.decode(spelled("cat"))
+
+
+def test_emissions_of_another_vocabulary_are_refused(decoder):
+    emissions = spelled("cat")
+    with pytest.raises(DecoderError, match="needs"):
+        decoder.decode(Emissions(emissions.log_probs, 0.04, torch.zeros(3, 4)))
+
+
+def test_words_none_of_which_can_be_pronounced_are_an_error():
+    decoder = PhoneBeamDecoder(TOKENIZER, PHONES, LEXICON, words=["unsaid"])
+    with pytest.raises(DecoderError, match="none of the 1 words") as raised:
+        decoder.prepare()
+    assert "lexicon build" in raised.value.hint
+
+
+def test_beam_search_goes_over_phones_where_pronunciations_are_given():
+    made = make_decoder("beam", TOKENIZER, config=CONFIG, pronunciations=(PHONES, LEXICON))
+    assert isinstance(made, PhoneBeamDecoder)
+    assert best(made, heard("kat---", "K AE T | - -")) == "kat"
