@@ -1,172 +1,158 @@
-"""Live results against what was said: with a reader that needs no sound, and with tones."""
-
-from itertools import pairwise
-from types import SimpleNamespace
+"""Live results against what was played: every letter is a tone."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.streaming import KEPT_SILENCE_S, LONGEST_S, UPDATE_S, LiveRecognizer
-from asr.types import Segment, Transcript, Word
-
-from .tones import STEP, listener, play, text
-
-RATE = 100
-
-
-class Reader:
-    """Takes samples for words: a run of n samples of value v is the word "vxn".
-
-    A word that is cut, lost or doubled comes out wrong, whatever the place of the cut.
-    """
-
-    def __init__(self):
-        config = SimpleNamespace(sample_rate=RATE)
-        self.checkpoint = SimpleNamespace(front_end=SimpleNamespace(config=config))
-        self.lengths = []
-
-    @property
-    def longest(self):
-        return max(self.lengths)
-
-    def transcribe_samples(self, samples):
-        self.lengths.append(len(samples))
-        bounds = [0, *(np.flatnonzero(np.diff(samples)) + 1), len(samples)]
-        words = tuple(
-            Word(f"{int(samples[start])}x{end - start}", start / RATE, end / RATE, 1.0)
-            for start, end in pairwise(bounds)
-            if start < end and samples[start]
-        )
-        return Transcript("", (Segment("", 0, 0, words),), len(samples) / RATE)
-
-
-spoken_words = st.tuples(st.integers(1, 9), st.integers(5, 120), st.integers(1, 300))
-speeches = st.lists(spoken_words, max_size=25)
-breathless = st.lists(
-    st.tuples(st.integers(1, 9), st.integers(10, 60), st.integers(1, 30)), min_size=60, max_size=90
+from asr.streaming import LiveRecognizer
+from asr.streaming.live import (
+    CHUNK_S,
+    KEPT_SILENCE_S,
+    LONGEST_S,
+    LOOK_AHEAD_S,
+    PAUSE_S,
+    QUIET_PAUSE_S,
 )
 
+from ..tones import RATE, STEP, STEP_S, listener, play, text
 
-def speech(words):
-    """(value, samples, samples of silence after it) for every word."""
-    parts = [np.repeat(np.float32([value, 0]), [length, gap]) for value, length, gap in words]
-    return np.concatenate([np.zeros(30, np.float32), *parts])
-
-
-def written(words):
-    return [f"{value}x{length}" for value, length, _ in words]
+letters = st.sampled_from("abcdefghijklmnopqrstuvwxyz")
+words = st.text(letters, min_size=1, max_size=6)
+speeches = st.lists(st.tuples(words, st.integers(1, 40)), max_size=10)
 
 
-def run(samples, block, recognizer=None):
-    live = LiveRecognizer(recognizer or Reader())
+def path_of(speech):
+    """(word, steps of silence behind it) for every word; letters are doubled and set apart."""
+    return "-----" + "".join(
+        "".join(f"{letter * 2}-" for letter in word) + "|" + "-" * gap for word, gap in speech
+    )
+
+
+def run(samples, block=16_000, **options):
+    live = LiveRecognizer(listener(), **options)
     blocks = (samples[i : i + block] for i in range(0, len(samples), block))
     return list(live.run(blocks))
 
 
-def final_words(results):
-    return [word for result in results if result.is_final for word in result.segment.words]
+def final_text(results):
+    return " ".join(result.segment.text for result in results if result.is_final)
 
 
-@settings(max_examples=30, deadline=None)
-@given(speeches | breathless, st.integers(1, 1000))
-def test_every_word_becomes_final_once_and_whole(words, block):
-    found = final_words(run(speech(words), block))
-    assert [word.text for word in found] == written(words)
-    starts = 30 + np.cumsum([0, *(length + gap for _, length, gap in words)])
-    assert [word.start for word in found] == pytest.approx([s / RATE for s in starts[:-1]])
+@settings(max_examples=25, deadline=None)
+@given(speeches)
+def test_every_word_becomes_final_once_and_whole(speech):
+    path = path_of(speech)
+    assert final_text(run(play(path))) == text(path) == " ".join(word for word, _ in speech)
 
 
-@settings(max_examples=12, deadline=None)
-@given(speeches | breathless, st.lists(st.integers(1, 1000), min_size=1, max_size=3))
-def test_results_do_not_depend_on_the_size_of_the_blocks(words, sizes):
-    samples = speech(words)
-    expected = run(samples, 1)  # 10 ms
-    for block in [*sizes, 1000]:  # to 10 s
+@settings(max_examples=10, deadline=None)
+@given(speeches, st.lists(st.integers(160, 160_000), min_size=1, max_size=3))
+def test_results_do_not_depend_on_the_size_of_the_blocks(speech, sizes):
+    samples = play(path_of(speech))
+    expected = run(samples, 160)  # 10 ms
+    for block in [*sizes, 160_000]:  # to 10 s
         assert run(samples, block) == expected
 
 
-@settings(max_examples=30, deadline=None)
-@given(speeches | breathless)
-def test_what_is_final_stays_and_what_is_partial_comes_after_it(words):
+@settings(max_examples=25, deadline=None)
+@given(speeches)
+def test_what_is_final_stays_and_what_is_partial_comes_after_it(speech):
     last_end = 0.0
-    for result in run(speech(words), 50):
-        assert result.segment.start >= last_end - 1e-9
-        assert result.segment.text == " ".join(word.text for word in result.segment.words)
+    for result in run(play(path_of(speech))):
+        segment = result.segment
+        assert segment.text == " ".join(word.text for word in segment.words)
+        if segment.words:
+            assert segment.start >= last_end - 1e-9
         if result.is_final:
-            last_end = result.segment.end
+            last_end = segment.end
 
 
-def test_partial_results_come_while_a_word_is_being_spoken():
-    results = run(speech([(3, 120, 100)]), 10)
-    assert [(r.segment.text, r.is_final) for r in results] == [
-        ("3x20", False),
-        ("3x70", False),
-        ("3x120", False),
-        ("3x120", False),
-        ("3x120", True),
+def test_a_word_has_the_times_at_which_it_was_played():
+    (result,) = (r for r in run(play("-" * 50 + "aa-bb|" + "-" * 50)) if r.is_final)
+    (word,) = result.segment.words
+    assert word.text == "ab"
+    # Steps 50 to 54, and up to 0.1 s more on either side.
+    assert 50 * STEP_S - 0.1 - 1e-9 <= word.start <= 50 * STEP_S
+    assert 55 * STEP_S <= word.end <= 55 * STEP_S + 0.1 + 1e-9
+
+
+def test_partial_results_come_with_the_letters_and_only_when_the_text_changes():
+    results = run(play("aa-bb-cc-dd-ee-ff-gg-hh|" + "-" * 60), chunk_s=0.32, look_ahead_s=0.0)
+    texts = [(result.segment.text, result.is_final) for result in results]
+    assert texts == [
+        ("abc", False),  # 8 steps of 40 ms at a time
+        ("abcdef", False),
+        ("abcdefgh", False),
+        ("abcdefgh", True),
     ]
 
 
-def test_an_hour_of_silence_is_held_for_a_second_at_most():
-    reader = Reader()
-    assert run(np.zeros(3600 * RATE, np.float32), 1000, reader) == []
-    assert reader.longest <= (KEPT_SILENCE_S + UPDATE_S) * RATE
+def moment_of_final(path, **options):
+    """Seconds played when the first segment becomes final."""
+    live = LiveRecognizer(listener(), **options)
+    samples = play(path)
+    for end in range(STEP, len(samples) + 1, STEP):
+        for result in live.push(samples[end - STEP : end]):
+            if result.is_final:
+                return end / RATE
+    return None
 
 
-@pytest.mark.parametrize("gap", [2, 60, 100])
-def test_speech_is_held_for_a_bounded_time(gap):
-    reader, words = Reader(), [(1 + i % 9, 40, gap) for i in range(300)]
-    assert len(final_words(run(speech(words), 250, reader))) == 300
-    assert reader.longest <= (LONGEST_S + UPDATE_S) * RATE
+def test_a_word_is_final_after_a_quiet_pause_the_look_ahead_and_at_most_a_chunk():
+    spoken_s = 7 * STEP_S
+    moment = moment_of_final("aa-bb-|" + "-" * 80)
+    waited = moment - spoken_s - LOOK_AHEAD_S
+    assert QUIET_PAUSE_S - 2 * STEP_S <= waited <= QUIET_PAUSE_S + CHUNK_S + 3 * STEP_S
 
 
-def test_a_word_without_end_is_held_for_a_bounded_time():
-    reader = Reader()
-    results = run(np.ones(600 * RATE, np.float32), 250, reader)
-    assert reader.longest <= (LONGEST_S + UPDATE_S) * RATE
-    assert sum(int(w.text.removeprefix("1x")) for w in final_words(results)) == 600 * RATE
+def test_where_the_pause_is_as_loud_as_the_speech_a_longer_one_is_needed():
+    # Separators are no letters, but they sound.
+    spoken_s = 5 * STEP_S
+    moment = moment_of_final("aa-bb" + "|" * 80)
+    waited = moment - spoken_s - LOOK_AHEAD_S
+    assert PAUSE_S - STEP_S <= waited <= PAUSE_S + CHUNK_S + 3 * STEP_S
 
 
-def test_half_the_silence_after_a_final_word_is_kept_for_what_follows():
-    reader = Reader()
-    live = LiveRecognizer(reader)
-    samples = np.zeros(300, np.float32)
-    samples[50:100] = 4
-    results = list(live.push(samples[:200]))
-    assert [r.is_final for r in results] == [False, False, True]
-    list(live.push(np.float32([5] * 50)))
-    (last,) = live.finish()
-    # Final at 2 s, after a word that ended at 1 s: the look at 2.5 s goes back to 1.5 s.
-    assert reader.lengths[-3:] == [200, 100, 100]
-    assert (last.segment.text, last.segment.start) == ("5x50", 2.0)
+def test_a_monologue_is_cut_at_its_longest_pause_and_loses_nothing():
+    speech = [("abc", 1), ("de", 2)] * 40 + [("f", 9)] + [("ghi", 1)] * 30
+    results = run(play(path_of(speech)))
+    finals = [result.segment for result in results if result.is_final]
+    assert final_text(results) == " ".join(word for word, _ in speech)
+    assert len(finals) > 1
+    assert all(segment.end - segment.start <= LONGEST_S for segment in finals)
+    assert any(segment.text.endswith(" f") for segment in finals)
+
+
+def test_what_is_held_is_bounded_in_silence_and_in_endless_speech():
+    for path, longest in (("-" * 5000, KEPT_SILENCE_S), ("ab" * 2500, LONGEST_S)):
+        live, samples = LiveRecognizer(listener()), play(path)
+        for start in range(0, len(samples), RATE):
+            list(live.push(samples[start : start + RATE]))
+            assert len(live._passage) * STEP_S <= longest + CHUNK_S + 1e-9
+            assert len(live._levels._levels) * STEP_S <= longest + LOOK_AHEAD_S + 3 * CHUNK_S + 1.0
+
+
+def test_silence_has_no_results():
+    assert run(np.zeros(30 * RATE, np.float32)) == []
 
 
 def test_finish_gives_the_rest_and_leaves_nothing():
-    live = LiveRecognizer(Reader())
-    assert list(live.push(np.float32([0] * 10 + [7] * 20))) == []
-    assert live.seconds == 0.3
-    (result,) = live.finish()
-    assert result.is_final
-    assert result.segment == Segment("7x20", 0.1, 0.3, (Word("7x20", 0.1, 0.3, 1.0),))
+    live = LiveRecognizer(listener())
+    assert list(live.push(play("aa-bb"))) == []
+    (*_, result) = live.finish()
+    assert (result.segment.text, result.is_final) == ("ab", True)
+    assert result.segment.end <= live.seconds == 5 * STEP_S
     assert list(live.finish()) == []
-    assert live.seconds == 0.3
 
 
 def test_nothing_said_is_nothing_found():
-    assert run(np.zeros(0, np.float32), 1) == []
-    assert list(LiveRecognizer(Reader()).push(np.zeros(0, np.float32))) == []
+    live = LiveRecognizer(listener())
+    assert list(live.push(np.zeros(0, np.float32))) == []
+    assert list(live.finish()) == []
 
 
-@pytest.mark.parametrize("block", [160, 4801, 160_000])
-def test_live_text_equals_the_text_of_the_recording(block):
-    words = ["seven", "ate", "nine", "then", "ten", "went", "on"]
-    path = "-----" + "".join(
-        "".join(f"{letter * 2}--" for letter in word) + "-|" + "-" * (4 + 13 * (i % 3))
-        for i, word in enumerate(words)
-    )
-    samples = play(path, STEP)
-    results = run(samples, block, listener())
-    assert " ".join(r.segment.text for r in results if r.is_final) == text(path) == " ".join(words)
-    assert sum(r.is_final for r in results) > 1
+@pytest.mark.parametrize("look_ahead_s", [0.0, 0.2, 2.0])
+def test_text_does_not_depend_on_the_look_ahead_where_the_network_needs_none(look_ahead_s):
+    path = path_of([("one", 3), ("two", 30), ("three", 2)])
+    assert final_text(run(play(path), look_ahead_s=look_ahead_s)) == "one two three"

@@ -1,0 +1,8 @@
+"""Live recognition: blocks of audio in, partial and final results out, in bounded memory."""
+
+from __future__ import annotations
+
+from asr.streaming.encoder import StreamingEncoder, chunking_of
+from asr.streaming.live import LiveRecognizer, LiveResult
+
+__all__ = ["LiveRecognizer", "LiveResult", "StreamingEncoder", "chunking_of"]
