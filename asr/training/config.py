@@ -13,7 +13,7 @@ from asr.config import Config
 from asr.models import BiLSTMConfig
 from asr.tokenizer import ENGLISH
 
-__all__ = ["DataConfig", "OptimConfig", "PhoneConfig", "RunConfig", "TeacherConfig"]
+__all__ = ["ChunkConfig", "DataConfig", "OptimConfig", "PhoneConfig", "RunConfig", "TeacherConfig"]
 
 
 class DataConfig(Config):
@@ -49,6 +49,20 @@ class PhoneConfig(Config):
     """The second CTC loss; it needs `model.phone_layer` and `data.lexicon`."""
 
     weight: float = Field(0.5, ge=0)
+
+
+class ChunkConfig(Config):
+    """Updates in which the network sees what live recognition lets it see.
+
+    Sizes are drawn anew for every update, so that one network serves every delay.
+    """
+
+    probability: float = Field(0.0, ge=0, le=1)
+    """Of an update in chunks; the others see whole recordings."""
+    core_s: tuple[float, float] = (0.24, 2.0)
+    """New speech in a chunk."""
+    look_ahead_s: tuple[float, float] = (0.16, 1.2)
+    """Speech beyond it that the backward direction sees."""
 
 
 class OptimConfig(Config):
@@ -89,4 +103,5 @@ class RunConfig(Config):
     vocabulary: tuple[str, ...] = ENGLISH
     teacher: TeacherConfig = TeacherConfig()
     phones: PhoneConfig = PhoneConfig()
+    chunks: ChunkConfig = ChunkConfig()
     train: OptimConfig = OptimConfig()

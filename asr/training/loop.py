@@ -13,19 +13,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from asr.audio.features import LogMel
-from asr.checkpoint import load_checkpoint, save_checkpoint
+from asr.checkpoint import save_checkpoint
 from asr.data.dataset import Batch
 from asr.errors import TrainingError
 from asr.lexicon import PHONES
-from asr.models import BiLSTM, build_model
-from asr.models.transfer import warm_start
+from asr.models import BiLSTM
+from asr.models.bilstm import Chunking
 from asr.tokenizer import Tokenizer
+from asr.training.chunks import draw_chunking
 from asr.training.config import RunConfig
 from asr.training.data import (
     Corpus,
@@ -37,6 +39,7 @@ from asr.training.data import (
 )
 from asr.training.display import Display, EpochRow, TensorBoard
 from asr.training.distributed import World, open_world
+from asr.training.network import first_model, fresh_model, make_objective
 from asr.training.objective import Losses, Objective
 from asr.training.schedule import WeightAverage, learning_rate
 from asr.training.state import load_state, optimizer_tensors, restore_optimizer, save_state
@@ -109,7 +112,8 @@ class Trainer:
         measure_statistics(self.corpus, self.front_end)
         self.dataset = make_dataset(self.corpus, config, self.front_end, training=True)
         torch.manual_seed(config.train.seed)
-        self.objective = self._objective(self._first_model()).to(world.device)
+        model = first_model(config, self.tokenizer, self.phones, self.front_end)
+        self.objective = make_objective(config, model, self._teacher_size).to(world.device)
         self.parallel: nn.Module = self.objective
         if world.size > 1:
             self.parallel = DistributedDataParallel(self.objective)
@@ -120,38 +124,6 @@ class Trainer:
         self.sums = dict.fromkeys(_SUMS, 0.0)
         self.history: list[EpochRow] = []
         self.hours_seen, self.epoch_seconds, self.bad_updates = 0.0, 0.0, 0
-
-    def _first_model(self) -> BiLSTM:
-        """Random weights, or those of the model that is to be trained further."""
-        model = self._build_model()
-        if self.config.init is None:
-            return model
-        start = load_checkpoint(self.config.init)
-        if start.tokenizer.vocabulary != self.tokenizer.vocabulary:
-            raise TrainingError(f"{self.config.init}: has another vocabulary than this run")
-        try:
-            warm_start(model, start.model.state_dict())
-            # The weights were trained on features normalised with these numbers.
-            self.front_end.load_state_dict(start.front_end.state_dict())
-        except RuntimeError as error:
-            raise TrainingError(
-                f"{self.config.init}: has other sizes than this run",
-                "set model and features as asr info shows them",
-            ) from error
-        return model
-
-    def _build_model(self) -> BiLSTM:
-        n_mels = self.config.features.n_mels
-        return build_model(self.config.model, n_mels, len(self.tokenizer), len(self.phones))
-
-    def _objective(self, model: BiLSTM) -> Objective:
-        teacher = self.dataset.teacher
-        return Objective(
-            model,
-            teacher.size if teacher else None,
-            teacher_weight=self.config.teacher.weight,
-            phone_weight=self.config.phones.weight,
-        )
 
     def _load(self, manifests: tuple[Path, ...], most: int | None) -> Corpus:
         if not self.world.is_main:
@@ -166,6 +138,10 @@ class Trainer:
                 f"{len(corpus.skipped)} skipped"
             )
         return corpus
+
+    @property
+    def _teacher_size(self) -> int | None:
+        return self.dataset.teacher.size if self.dataset.teacher else None
 
     @property
     def total_steps(self) -> int:
@@ -220,8 +196,9 @@ class Trainer:
         rate = learning_rate(self.step, total_steps, self.config.train)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
+        chunking = self._chunking()
         for batch in group:
-            losses = self._forward(batch.to(self.world.device))
+            losses = self._forward(batch.to(self.world.device), chunking)
             (losses.total / len(group)).backward()  # type: ignore[no-untyped-call]
             self._count(batch, losses)
         norm = nn.utils.clip_grad_norm_(self.objective.parameters(), self.config.train.clip_norm)
@@ -236,10 +213,18 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
 
-    def _forward(self, batch: Batch) -> Losses:
+    def _chunking(self) -> Chunking | None:
+        """This update's, the same in every process, so that they take the same time."""
+        model, features = self.objective.model, self.config.features
+        unit = model.tokens_per_step(model.config.layers)
+        unit_s = unit * model.subsampling_factor * features.hop_ms / 1000
+        rng = np.random.default_rng((self.config.train.seed, self.step))
+        return draw_chunking(self.config.chunks, unit_s, unit, rng)
+
+    def _forward(self, batch: Batch, chunking: Chunking | None) -> Losses:
         bf16 = self.config.train.precision == "bf16"
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=bf16):
-            return self.parallel(batch)  # type: ignore[no-any-return]
+            return self.parallel(batch, chunking)  # type: ignore[no-any-return]
 
     def _skip_update(self) -> None:
         self.sums["skipped"] += 1
@@ -299,7 +284,8 @@ class Trainer:
             self._export(averaged.model, row, "best.safetensors")
 
     def _averaged_objective(self) -> Objective:
-        averaged = self._objective(self._build_model())
+        model = fresh_model(self.config, self.tokenizer, self.phones)
+        averaged = make_objective(self.config, model, self._teacher_size)
         averaged.load_state_dict(
             self.average.values if self.config.train.ema_decay else self.objective.state_dict()
         )

@@ -10,7 +10,7 @@ from torch import nn
 from asr.ctc import ctc_loss, required_steps
 from asr.data.dataset import Batch
 from asr.models import BiLSTM
-from asr.models.bilstm import spread
+from asr.models.bilstm import Chunking, spread
 from asr.models.recurrent import lengths_to_mask
 
 __all__ = ["Losses", "Objective"]
@@ -57,9 +57,9 @@ class Objective(nn.Module):
         self.teacher_weight = teacher_weight
         self.phone_weight = phone_weight
 
-    def forward(self, batch: Batch) -> Losses:
+    def forward(self, batch: Batch, chunking: Chunking | None = None) -> Losses:
         """CTC per target token, plus the weighted other losses."""
-        outputs = self.model(batch.features, batch.lengths)
+        outputs = self.model(batch.features, batch.lengths, chunking)
         steps = outputs.steps
         total, ctc = _feasible_ctc(outputs.letters, steps, batch.targets, batch.target_lengths)
         phones = teacher = total.new_zeros(())

@@ -29,6 +29,7 @@ CPU = torch.device("cpu")
 EVERYTHING = {
     "phones": True,
     "join_probability": 0.5,
+    "chunk_probability": 0.5,
     "augment": AugmentConfig(silence_s=0.2, reverb_probability=0.5),
 }
 
@@ -218,8 +219,8 @@ def poison(monkeypatch, steps):
     """Makes the gradient not a number in these updates."""
     forward = Trainer._forward
 
-    def poisoned(trainer, batch):
-        losses = forward(trainer, batch)
+    def poisoned(trainer, batch, chunking):
+        losses = forward(trainer, batch, chunking)
         if trainer.step in steps:
             weight = next(trainer.objective.parameters())
             object.__setattr__(losses, "total", losses.total + torch.nan * weight.sum())

@@ -8,7 +8,7 @@ import soundfile
 from asr.audio.features import FeatureConfig
 from asr.data.manifest import write_manifest
 from asr.models import BiLSTMConfig
-from asr.training.config import DataConfig, OptimConfig, RunConfig
+from asr.training.config import ChunkConfig, DataConfig, OptimConfig, RunConfig
 from asr.types import Utterance
 
 SAMPLE_RATE = 16000
@@ -69,6 +69,7 @@ def tiny_config(
     phones=False,
     join_probability=0.0,
     augment=None,
+    chunk_probability=0.0,
     **train,
 ):
     """A run over recordings of the texts, trained and validated on the same."""
@@ -98,6 +99,9 @@ def tiny_config(
             layers=1, hidden=16, dropout=0.1, conv_channels=4, phone_layer=1 if phones else None
         ),
         vocabulary=VOCABULARY,
+        chunks=ChunkConfig(
+            probability=chunk_probability, core_s=(0.1, 0.3), look_ahead_s=(0.0, 0.2)
+        ),
         train=OptimConfig(**(defaults | train)),
         **sections,
     )

@@ -1,0 +1,59 @@
+"""The network of a run: fresh, or with the weights of another, and what only training needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asr.audio.features import LogMel
+from asr.checkpoint import load_checkpoint
+from asr.errors import TrainingError
+from asr.models import BiLSTM, build_model
+from asr.models.transfer import warm_start
+from asr.tokenizer import Tokenizer
+from asr.training.config import RunConfig
+from asr.training.objective import Objective
+
+__all__ = ["first_model", "fresh_model", "make_objective"]
+
+
+def fresh_model(config: RunConfig, tokenizer: Tokenizer, phones: Sequence[str]) -> BiLSTM:
+    """Random weights (torch's global generator)."""
+    return build_model(config.model, config.features.n_mels, len(tokenizer), len(phones))
+
+
+def first_model(
+    config: RunConfig, tokenizer: Tokenizer, phones: Sequence[str], front_end: LogMel
+) -> BiLSTM:
+    """Random weights, or those of the model that is to be trained further.
+
+    The front end then takes over that model's statistics: its weights were trained on features
+    normalised with them.
+
+    Raises:
+        TrainingError: That model has another vocabulary or other sizes.
+    """
+    model = fresh_model(config, tokenizer, phones)
+    if config.init is None:
+        return model
+    start = load_checkpoint(config.init)
+    if start.tokenizer.vocabulary != tokenizer.vocabulary:
+        raise TrainingError(f"{config.init}: has another vocabulary than this run")
+    try:
+        warm_start(model, start.model.state_dict())
+        front_end.load_state_dict(start.front_end.state_dict())
+    except RuntimeError as error:
+        raise TrainingError(
+            f"{config.init}: has other sizes than this run",
+            "set model and features as asr info shows them",
+        ) from error
+    return model
+
+
+def make_objective(config: RunConfig, model: BiLSTM, teacher_size: int | None) -> Objective:
+    """The network with its losses."""
+    return Objective(
+        model,
+        teacher_size,
+        teacher_weight=config.teacher.weight,
+        phone_weight=config.phones.weight,
+    )
