@@ -1,29 +1,26 @@
 """Choosing the beam search's weights on a tuning set.
 
-The network runs once over every recording; only the search is repeated. The language model's
-weight and the word score depend on each other, so both are tried together, first coarsely and
-then around the best pair.
+The network runs once over every recording; only the search is repeated. The weights depend on
+each other, so all are moved in turn until no move helps, first by wide steps and then by half of
+them (pattern search, Hooke and Jeeves 1961).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
-from pathlib import Path
 
 from asr.audio.files import read_audio
-from asr.decoding import BeamConfig, make_decoder
-from asr.lm import read_words
+from asr.decoding import BeamConfig, BeamDecoder, PhoneBeamDecoder
 from asr.recognizer import Recognizer
 from asr.scoring import score
 from asr.types import Emissions, Utterance
 
 __all__ = ["Trial", "compute_emissions", "tune"]
 
-LM_WEIGHTS = (0.3, 0.5, 0.7, 0.9)
-WORD_SCORES = (-1.0, 0.0, 1.0, 2.0)
-_FINE_WEIGHT, _FINE_SCORE = 0.1, 0.5
+STEPS = {"lm_weight": 0.2, "word_score": 1.0, "letter_weight": 0.3}
+"""The wide step of each weight."""
+HALVINGS = 1
 
 
 @dataclass(frozen=True)
@@ -54,53 +51,57 @@ def compute_emissions(
 
 
 def tune(
-    recognizer: Recognizer,
-    lm: Path,
+    decoder: BeamDecoder | PhoneBeamDecoder,
     emissions: Sequence[Emissions],
     references: Sequence[str],
     report: Callable[[Trial], None] | None = None,
 ) -> Trial:
-    """The best of a coarse grid and of the eight settings around its best point.
+    """The best setting that can be reached from the decoder's own.
 
     Args:
-        recognizer: Gives the vocabulary.
-        lm: The language model whose weight is wanted.
+        decoder: Beam search with a language model.
         emissions: From `compute_emissions`.
         references: Their texts.
         report: Told of every trial.
     """
-    words = read_words(lm)
-    tried: dict[tuple[float, float], Trial] = {}
+    tried: dict[BeamConfig, Trial] = {}
 
-    def attempt(lm_weight: float, word_score: float) -> None:
-        key = round(lm_weight, 3), round(word_score, 3)
-        if key in tried:
-            return
-        config = BeamConfig(lm_weight=key[0], word_score=key[1])
-        tried[key] = Trial(
-            config, _error_rate(recognizer, lm, words, config, emissions, references)
-        )
-        if report:
-            report(tried[key])
+    def attempt(config: BeamConfig) -> Trial:
+        if config not in tried:
+            tried[config] = Trial(config, _error_rate(decoder, config, emissions, references))
+            if report:
+                report(tried[config])
+        return tried[config]
 
-    for lm_weight, word_score in product(LM_WEIGHTS, WORD_SCORES):
-        attempt(lm_weight, word_score)
-    middle = min(tried.values(), key=lambda trial: trial.wer).config
-    for weight_step, score_step in product((-1, 0, 1), repeat=2):
-        lm_weight = middle.lm_weight + weight_step * _FINE_WEIGHT
-        attempt(lm_weight, middle.word_score + score_step * _FINE_SCORE)
-    return min(tried.values(), key=lambda trial: trial.wer)
+    weights = [name for name in STEPS if name != "letter_weight" or _hears_phones(decoder)]
+    best = attempt(decoder.config)
+    for halving in range(HALVINGS + 1):
+        moved = True
+        while moved:
+            start = best
+            for name in weights:
+                step = STEPS[name] / 2**halving
+                neighbours = [attempt(_move(best.config, name, sign * step)) for sign in (-1, 1)]
+                best = min([best, *neighbours], key=lambda trial: trial.wer)
+            moved = best is not start
+    return best
+
+
+def _hears_phones(decoder: BeamDecoder | PhoneBeamDecoder) -> bool:
+    return isinstance(decoder, PhoneBeamDecoder)
+
+
+def _move(config: BeamConfig, name: str, step: float) -> BeamConfig:
+    value = round(getattr(config, name) + step, 3)
+    return config.model_copy(update={name: value if name == "word_score" else max(0.0, value)})
 
 
 def _error_rate(
-    recognizer: Recognizer,
-    lm: Path,
-    words: Sequence[str],
+    decoder: BeamDecoder | PhoneBeamDecoder,
     config: BeamConfig,
     emissions: Sequence[Emissions],
     references: Sequence[str],
 ) -> float:
-    tokenizer = recognizer.checkpoint.tokenizer
-    decoder = make_decoder("beam", tokenizer, lm=lm, words=words, config=config)
-    texts = [tokenizer.decode(decoder.decode(one)[0].tokens) for one in emissions]
+    weighed = decoder.with_config(config)
+    texts = [decoder.tokenizer.decode(weighed.decode(one)[0].tokens) for one in emissions]
     return score(references, texts).wer

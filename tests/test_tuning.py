@@ -5,13 +5,15 @@ import torch
 
 from asr.audio.features import FeatureConfig, LogMel
 from asr.checkpoint import load_checkpoint, save_checkpoint
-from asr.decoding import GreedyDecoder
+from asr.decoding import BeamConfig, BeamDecoder, GreedyDecoder, PhoneBeamDecoder
+from asr.lexicon import Lexicon
 from asr.models import BiLSTMConfig, build_model
 from asr.recognizer import Recognizer
 from asr.tokenizer import Tokenizer
 from asr.tuning import compute_emissions, tune
 from asr.types import Emissions, Utterance
 
+TOKENIZER = Tokenizer(("<blank>", "|", "a", "b", "d", "e"))
 # "bad" sounds a little more like what was said than "bed"; only the language model knows better.
 UNIGRAMS = (("<unk>", -9.0), ("<s>", -9.0), ("</s>", -0.4), ("bad", -3.0), ("bed", -0.3))
 BIGRAMS = (("<s> bed", -0.1), ("bed </s>", -0.1))
@@ -35,10 +37,9 @@ ARPA = "\n".join(
 
 @pytest.fixture
 def recognizer(tmp_path):
-    tokenizer = Tokenizer(("<blank>", "|", "a", "b", "d", "e"))
     front_end = LogMel(FeatureConfig())
-    model = build_model(BiLSTMConfig(layers=1, hidden=4), 80, len(tokenizer))
-    save_checkpoint(tmp_path / "model.safetensors", model, front_end, tokenizer, {})
+    model = build_model(BiLSTMConfig(layers=1, hidden=4), 80, len(TOKENIZER))
+    save_checkpoint(tmp_path / "model.safetensors", model, front_end, TOKENIZER, {})
     return Recognizer(load_checkpoint(tmp_path / "model.safetensors"), GreedyDecoder())
 
 
@@ -52,19 +53,46 @@ def spelled(*steps):
     return Emissions((rows / rows.sum(1, keepdim=True)).log(), 0.04)
 
 
-def test_a_language_model_that_knows_better_is_given_weight(recognizer, tmp_path):
+def test_a_language_model_that_knows_better_is_given_weight(tmp_path):
     lm = tmp_path / "tiny.arpa"
     lm.write_text(ARPA)
     # Acoustically bad beats bed by ln(0.65 / 0.35) = 0.62; bed is likelier by far as a word.
     heard = spelled({3: 0.99}, {2: 0.65, 5: 0.35}, {4: 0.99})
     trials = []
-    best = tune(recognizer, lm, [heard], ["bed"], trials.append)
+    decoder = BeamDecoder(TOKENIZER, BeamConfig(lm_weight=0.1), lm, ["bad", "bed"])
+    best = tune(decoder, [heard], ["bed"], trials.append)
     assert best.wer == 0.0
     gain = best.config.lm_weight * (3.0 + 0.4 - 0.1 - 0.1) * math.log(10)
     assert gain > math.log(0.65 / 0.35)
     assert best.wer == min(trial.wer for trial in trials)
-    settings = {(t.config.lm_weight, t.config.word_score) for t in trials}
+    settings = {(t.config.lm_weight, t.config.word_score, t.config.letter_weight) for t in trials}
     assert len(settings) == len(trials)
+    assert {t.config.letter_weight for t in trials} == {0.5}  # there are no phones to weigh
+
+
+def test_where_phones_are_searched_the_weight_of_the_letters_is_tuned_too():
+    phones = Tokenizer(("<blank>", "|", "B", "AE", "D"))
+    lexicon = Lexicon({"bad": [("B", "AE", "D")], "bed": [("B", "AE", "D")]})
+    rows = torch.full((3, 5), 0.0025)
+    rows[range(3), [2, 3, 4]] = 0.99
+    letters = spelled({3: 0.99}, {5: 0.65, 2: 0.35}, {4: 0.99})
+    heard = Emissions(letters.log_probs, 0.04, rows.log())
+    deaf = BeamConfig(letter_weight=0.0, lm_weight=0.0)
+    decoder = PhoneBeamDecoder(TOKENIZER, phones, lexicon, deaf)
+    trials = []
+    best = tune(decoder, [heard], ["bed"], trials.append)
+    assert best.wer == 0.0
+    assert len({t.config.letter_weight for t in trials}) > 1
+
+
+def test_no_weight_but_the_word_score_becomes_negative(tmp_path):
+    lm = tmp_path / "tiny.arpa"
+    lm.write_text(ARPA)
+    decoder = BeamDecoder(TOKENIZER, BeamConfig(lm_weight=0.1), lm, ["bad", "bed"])
+    trials = []
+    tune(decoder, [spelled({3: 0.99}, {2: 0.99}, {4: 0.99})], ["bad"], trials.append)
+    assert min(t.config.lm_weight for t in trials) == 0.0
+    assert min(t.config.word_score for t in trials) < 0
 
 
 def test_emissions_come_in_the_order_of_the_utterances(recognizer, tmp_path):

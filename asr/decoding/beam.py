@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,14 @@ class BeamDecoder:
         else:
             found = (_hypothesis(one) for one in self._search.find(emissions.log_probs))
         return self._first_distinct(found, num_best)
+
+    def with_config(self, config: BeamConfig) -> BeamDecoder:
+        """The same decoder with other widths and weights; what has been built is shared."""
+        other = copy(self)
+        other.config = config
+        if self.words is not None:
+            other._search = self._search.with_config(config)
+        return other
 
     def stream(self) -> BeamStream:
         """A search that is fed as the emissions come.

@@ -7,6 +7,7 @@ so the phones find the words; the letters, which know some spelling and all name
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 
@@ -74,6 +75,13 @@ class PhoneBeamDecoder:
                 vocabularies or are not numbers.
         """
         return self.weigh(self._search.find(self._phones_of(emissions)), emissions, num_best)
+
+    def with_config(self, config: BeamConfig) -> PhoneBeamDecoder:
+        """The same decoder with other widths and weights; what has been built is shared."""
+        other = copy(self)
+        other.config = config
+        other._search = self._search.with_config(config)
+        return other
 
     def stream(self) -> PhoneStream:
         """A search that is fed as the emissions come.

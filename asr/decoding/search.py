@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -103,6 +104,12 @@ class WordSearch:
                 damaged.
         """
         self.stream()
+
+    def with_config(self, config: BeamConfig) -> WordSearch:
+        """The same search with other widths and weights; what has been built is shared."""
+        other = copy(self)
+        other.config = config
+        return other
 
     def find(self, log_probs: torch.Tensor) -> list[Found]:
         """What the beam holds at the end of the emissions (steps, num_tokens), best first."""
