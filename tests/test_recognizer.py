@@ -54,7 +54,7 @@ def tiny_recognizer(**options):
     model = build_model(BiLSTMConfig(layers=1, hidden=6, conv_channels=2), 16, len(TOKENIZER))
     torch.nn.init.normal_(model.output.weight, std=3)
     checkpoint = Checkpoint(model.eval(), front_end, TOKENIZER, None, {}, "", Path("none"))
-    return Recognizer(checkpoint, GreedyDecoder(), **options)
+    return Recognizer(checkpoint, GreedyDecoder(TOKENIZER), **options)
 
 
 def noise(seconds, seed=0):

@@ -40,7 +40,7 @@ def recognizer(tmp_path):
     front_end = LogMel(FeatureConfig())
     model = build_model(BiLSTMConfig(layers=1, hidden=4), 80, len(TOKENIZER))
     save_checkpoint(tmp_path / "model.safetensors", model, front_end, TOKENIZER, {})
-    return Recognizer(load_checkpoint(tmp_path / "model.safetensors"), GreedyDecoder())
+    return Recognizer(load_checkpoint(tmp_path / "model.safetensors"), GreedyDecoder(TOKENIZER))
 
 
 def spelled(*steps):

@@ -56,7 +56,7 @@ class Listener(torch.nn.Module):
 
 def listener(**options):
     checkpoint = Checkpoint(Listener(), FRONT_END, TOKENIZER, None, {}, "", Path("none"))
-    return Recognizer(checkpoint, GreedyDecoder(), **options)
+    return Recognizer(checkpoint, GreedyDecoder(TOKENIZER), **options)
 
 
 def ids(path):

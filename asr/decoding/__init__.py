@@ -36,7 +36,7 @@ class DecoderStream(Protocol):
         ...
 
     def best(self) -> Hypothesis:
-        """The best so far, its last word perhaps unfinished or still missing."""
+        """The words closed so far; one that has only begun is left out."""
         ...
 
     def finish(self) -> Hypothesis:
@@ -80,7 +80,7 @@ _Builder = Callable[
 ]
 
 DECODERS: dict[str, _Builder] = {
-    "greedy": lambda tokenizer, config, lm, words, pronunciations: GreedyDecoder(),
+    "greedy": lambda tokenizer, config, lm, words, pronunciations: GreedyDecoder(tokenizer),
     "beam": _make_beam,
 }
 """How each decoder is built, by name."""

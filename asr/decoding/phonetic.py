@@ -104,7 +104,7 @@ class PhoneBeamDecoder:
         total = torch.tensor(list(scores.values())) + self.config.letter_weight * letters
         order = [i for i in total.argsort(descending=True).tolist() if total[i] > -torch.inf]
         if not order:  # the letters of every candidate need more steps than there are
-            return GreedyDecoder().decode(emissions)
+            return GreedyDecoder(self.tokenizer).decode(emissions)
         return [self.spelled(texts[i], emissions, float(total[i])) for i in order[:num_best]]
 
     def spelled(self, tokens: list[int], emissions: Emissions, score: float) -> Hypothesis:
@@ -154,7 +154,7 @@ class PhoneStream:
         heard = self._emissions()
         tokens = self._decoder.tokenizer.encode(" ".join(found.words))
         if not is_feasible(tokens, len(heard)):
-            return GreedyDecoder().decode(heard)[0]
+            return GreedyDecoder(self._decoder.tokenizer).decode(heard)[0]
         return self._decoder.spelled(tokens, heard, found.score)
 
     def finish(self) -> Hypothesis:

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from asr.streaming.encoder import StreamingEncoder, chunking_of
-from asr.streaming.live import LiveRecognizer, LiveResult
+from asr.streaming.live import CHUNK_S, LOOK_AHEAD_S, LiveRecognizer, LiveResult
 
-__all__ = ["LiveRecognizer", "LiveResult", "StreamingEncoder", "chunking_of"]
+__all__ = [
+    "CHUNK_S",
+    "LOOK_AHEAD_S",
+    "LiveRecognizer",
+    "LiveResult",
+    "StreamingEncoder",
+    "chunking_of",
+]

@@ -16,7 +16,7 @@ EXTENSION_STEPS = MAX_EXTENSION_S / STEP_S
 
 def words(path, offset_s=0.0, probability=0.9):
     emissions = spelled(path, probability)
-    (hypothesis,) = GreedyDecoder().decode(emissions)
+    (hypothesis,) = GreedyDecoder(TOKENIZER).decode(emissions)
     return words_of(hypothesis.tokens, emissions, TOKENIZER, offset_s)
 
 
@@ -79,7 +79,7 @@ def test_words_are_in_order_and_do_not_overlap(seed):
     path = "".join(random.choices("ab|-", k=40))
     found = words(path)
     assert " ".join(word.text for word in found) == TOKENIZER.decode(
-        GreedyDecoder().decode(spelled(path))[0].tokens
+        GreedyDecoder(TOKENIZER).decode(spelled(path))[0].tokens
     )
     edges = [edge for word in found for edge in (word.start, word.end)]
     assert edges == sorted(edges)

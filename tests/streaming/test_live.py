@@ -77,14 +77,14 @@ def test_a_word_has_the_times_at_which_it_was_played():
     assert 55 * STEP_S <= word.end <= 55 * STEP_S + 0.1 + 1e-9
 
 
-def test_partial_results_come_with_the_letters_and_only_when_the_text_changes():
-    results = run(play("aa-bb-cc-dd-ee-ff-gg-hh|" + "-" * 60), chunk_s=0.32, look_ahead_s=0.0)
+def test_partial_results_come_with_closed_words_and_only_when_the_text_changes():
+    results = run(play("aa-bb|cc-dd|ee-ff-gg-hh|" + "-" * 60), chunk_s=0.32, look_ahead_s=0.0)
     texts = [(result.segment.text, result.is_final) for result in results]
     assert texts == [
-        ("abc", False),  # 8 steps of 40 ms at a time
-        ("abcdef", False),
-        ("abcdefgh", False),
-        ("abcdefgh", True),
+        ("ab", False),  # 8 steps of 40 ms at a time
+        ("ab cd", False),
+        ("ab cd efgh", False),
+        ("ab cd efgh", True),
     ]
 
 

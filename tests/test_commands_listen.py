@@ -1,0 +1,119 @@
+"""Listening, with tones for letters and a terminal made of memory."""
+
+import io
+import os
+import pty
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from asr.commands_listen import _line, _meter, run_listen
+from asr.errors import ConfigError
+from asr.streaming import LiveRecognizer
+from asr.types import Segment, Word
+
+from .tones import RATE, listener, play
+
+SPEECH = "aa-bb|" + "-" * 30 + "cc|dd" + "-" * 40
+
+
+def blocks_of(samples, size=RATE // 10):
+    return (samples[i : i + size] for i in range(0, len(samples), size))
+
+
+def listen(blocks, **options):
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=80)
+    run_listen(LiveRecognizer(listener()), blocks, console, **options)
+    return terminal.getvalue()
+
+
+def test_final_text_goes_to_standard_output_a_line_a_segment(capsys):
+    shown = listen(blocks_of(play(SPEECH)))
+    assert capsys.readouterr().out == "ab\nc d\n"
+    assert "ab" in shown  # the partial text, on the other stream
+
+
+def test_the_file_is_written_along(tmp_path, capsys):
+    listen(blocks_of(play(SPEECH)), output=tmp_path / "live.txt")
+    assert (tmp_path / "live.txt").read_text() == capsys.readouterr().out == "ab\nc d\n"
+
+
+def test_details_are_times_and_confidences(capsys):
+    listen(blocks_of(play("-" * 50 + "aa" + "-" * 50)), details=True)
+    assert capsys.readouterr().out == "0:00:01.9 – 0:00:02.2  a 0.90\n"
+
+
+def test_an_interrupt_finishes_the_last_sentence(capsys, tmp_path):
+    def interrupted():
+        yield from blocks_of(play("aa-bb"))
+        raise KeyboardInterrupt
+
+    shown = listen(interrupted(), output=tmp_path / "live.srt")
+    assert capsys.readouterr().out == "ab\n"
+    assert "finishing the last sentence" in shown
+    assert (tmp_path / "live.srt").read_text().endswith("\nab\n")
+
+
+def test_lost_sound_is_counted_on_the_screen():
+    class Blocks:
+        num_overruns = 3
+
+        def __iter__(self):
+            return blocks_of(np.zeros(RATE, np.float32))
+
+    assert "lost 3" in listen(Blocks())
+
+
+@pytest.mark.parametrize(
+    ("samples", "filled", "style"),
+    [
+        (np.zeros(100), 0, "green"),
+        (np.full(100, 10 ** (-30 / 20)), 6, "green"),  # half of 60 dB
+        (np.full(100, 0.9), 12, "green"),
+        (np.ones(100), 12, "red"),
+        (np.zeros(0), 0, "green"),
+    ],
+)
+def test_the_meter_shows_the_level_from_minus_60_db(samples, filled, style):
+    meter = _meter(samples.astype(np.float32))
+    assert meter.plain.count("█") == filled
+    assert any(span.style == style for span in meter.spans)
+
+
+def test_words_are_fainter_the_less_sure_they_are():
+    words = (Word("sure", 0, 1, 0.95), Word("likely", 1, 2, 0.7), Word("doubtful", 2, 3661.5, 0.2))
+    line = _line(Segment("", 0.0, 3661.5, words), details=True)
+    assert line.plain == "0:00:00.0 – 1:01:01.5  sure 0.95  likely 0.70  doubtful 0.20"
+    styles = {line.plain[span.start : span.end]: span.style for span in line.spans}
+    assert (styles["sure"], styles["doubtful"]) == ("bold", "bright_black")
+
+
+def test_push_to_talk_without_a_keyboard_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(ConfigError, match="needs a keyboard"):
+        listen(blocks_of(play(SPEECH)), push_to_talk=True)
+
+
+def test_only_what_is_said_between_two_presses_of_the_space_bar_is_heard(monkeypatch, capsys):
+    ours, theirs = pty.openpty()
+    keyboard = os.fdopen(theirs, "r")
+    stdin = SimpleNamespace(
+        isatty=lambda: True, fileno=lambda: theirs, __class__=keyboard.__class__
+    )
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+    def pressed():
+        for number, block in enumerate(
+            blocks_of(play("aa" + "-" * 48 + "bb" + "-" * 48), 640 * 50)
+        ):
+            os.write(ours, b" x" if number == 1 else b"")
+            yield block
+
+    with keyboard:
+        listen(pressed(), push_to_talk=True)
+    os.close(ours)
+    assert capsys.readouterr().out == "b\n"
