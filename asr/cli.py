@@ -35,6 +35,8 @@ app = typer.Typer(
 )
 lm_app = typer.Typer(help="Language models.", no_args_is_help=True)
 app.add_typer(lm_app, name="lm")
+lexicon_app = typer.Typer(help="Pronunciation lexicons.", no_args_is_help=True)
+app.add_typer(lexicon_app, name="lexicon")
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Model = Annotated[
@@ -83,19 +85,64 @@ def listen(
         str | None, typer.Option("--input", help="Microphone: number or part of its name.")
     ] = None,
     list_inputs: Annotated[bool, typer.Option("--list-inputs", help="Show microphones.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write along: .txt, .srt, .vtt or .json.")
+    ] = None,
+    details: Annotated[bool, typer.Option(help="Show times and confidences.")] = False,
+    push_to_talk: Annotated[
+        bool, typer.Option("--push-to-talk", help="The space bar begins and ends what is heard.")
+    ] = False,
+    look_ahead: Annotated[
+        float | None, typer.Option(min=0, help="Seconds that the network waits for. [0.96]")
+    ] = None,
     model: Model = None,
     decoder: DecoderName = None,
     device: Device = "auto",
 ) -> None:
     """Write down what is spoken into the microphone, while it is spoken."""
-    from asr.commands import open_live, print_inputs, run_listen
+    from asr.commands_listen import open_live, print_inputs, run_listen
+    from asr.streaming import LOOK_AHEAD_S, LiveRecognizer
 
     if list_inputs:
         print_inputs(sys.stdout)
         return
     with open_live(simulate, fast, raw, input_device, _warn) as blocks:
         recognizer = _load(model, decoder, None, device)
-        run_listen(recognizer, blocks, stderr)
+        live = LiveRecognizer(
+            recognizer, look_ahead_s=LOOK_AHEAD_S if look_ahead is None else look_ahead
+        )
+        run_listen(live, blocks, stderr, output=output, details=details, push_to_talk=push_to_talk)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 is any free one.", min=0, max=65535)] = 8000,
+    token: Annotated[
+        str | None, typer.Option(envvar="ASR_TOKEN", help="What every request must carry.")
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="Pages of this origin may use it; repeatable.")
+    ] = None,
+    streams: Annotated[
+        int | None, typer.Option(help="Live streams at once; by default measured.", min=1)
+    ] = None,
+    upload_mb: Annotated[int, typer.Option(help="Largest recording.", min=1)] = 200,
+    recording_minutes: Annotated[float, typer.Option(help="Longest recording.")] = 240.0,
+    stream_minutes: Annotated[float, typer.Option(help="Longest live stream.")] = 240.0,
+    rate: Annotated[int, typer.Option(help="Requests a minute of one client.", min=1)] = 60,
+    model: Model = None,
+    decoder: DecoderName = None,
+    lm: Lm = None,
+    device: Device = "auto",
+) -> None:
+    """Serve a page with live captions, a WebSocket, and OpenAI's transcription endpoint."""
+    from asr.commands_serve import ServeOptions, run_serve
+
+    origins = tuple(allow_origin or ())
+    files = (host, port, model, decoder, lm, device)
+    limits = (streams, upload_mb, recording_minutes, stream_minutes, rate)
+    run_serve(ServeOptions(*files, token, origins, *limits), stderr)
 
 
 @app.command()
@@ -104,19 +151,53 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all results here; rates as fractions.")
     ] = None,
-    normaliser: Annotated[str, typer.Option(help="none or basic.")] = "basic",
+    html: Annotated[Path | None, typer.Option(help="Write a report for a browser here.")] = None,
+    nist: Annotated[
+        Path | None, typer.Option(help="Folder for ref.trn, hyp.trn, ref.stm and hyp.ctm.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after a stop; failed files are tried again.")
+    ] = False,
+    normaliser: Annotated[str, typer.Option(help="none, basic or english.")] = "basic",
+    by: Annotated[
+        list[str] | None, typer.Option(help="A manifest field to break down by; repeatable.")
+    ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="Another system beside ours: whisper:FOLDER or pocketsphinx."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Threads that decode audio.", min=1)] = min(
+        8, os.cpu_count() or 1
+    ),
     model: Model = None,
     decoder: DecoderName = None,
     lm: Lm = None,
     device: Device = "auto",
 ) -> None:
-    """Word error rate of a model on a manifest."""
-    from asr.commands import run_evaluate
+    """Word error rate of a model on a manifest, and where and why it errs."""
+    from asr.commands_evaluate import EvaluateOptions, run_evaluate
 
+    options = EvaluateOptions(
+        manifest, json_file, html, nist, normaliser, resume, by or (), system or (), lm, workers
+    )
     recognizer = _load(model, decoder, lm, device)
     with _progress() as progress:
-        failed = run_evaluate(recognizer, manifest, json_file, normaliser, stderr, progress)
+        failed = run_evaluate(recognizer, options, stderr, progress)
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A file that asr evaluate --json wrote.")],
+    second: Annotated[Path, typer.Argument(help="Another, of the same utterances.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the comparison here, too.")
+    ] = None,
+) -> None:
+    """Whether a second result is better than a first, and where."""
+    from asr.commands_evaluate import run_compare
+
+    run_compare(first, second, json_file)
 
 
 @app.command()
@@ -174,6 +255,21 @@ def lm_build(
         run_lm_build(texts, output, overrides or [], stderr, progress)
 
 
+@lexicon_app.command("build")
+def lexicon_build(
+    words: Annotated[list[Path], typer.Argument(help="Lists of words, texts, language models.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Lexicon; .xz and .gz compress.")],
+    dictionary: Annotated[
+        Path | None, typer.Option(help="In the format of CMUdict; CMUdict if left out.")
+    ] = None,
+) -> None:
+    """Write how words are said: looked up in a dictionary, or predicted from it."""
+    from asr.commands import run_lexicon_build
+
+    with _progress() as progress:
+        run_lexicon_build(words, output, dictionary, stderr, progress)
+
+
 @app.command()
 def tune(
     manifest: Annotated[Path, typer.Argument(help="The tuning set; never the test set.")],
@@ -186,7 +282,63 @@ def tune(
     from asr.commands import run_tune
 
     with _progress() as progress:
-        run_tune(_load(model, "greedy", lm, "auto"), lm, manifest, most, output, stderr, progress)
+        run_tune(_load(model, "beam", lm, "auto"), manifest, most, output, stderr, progress)
+
+
+@app.command()
+def explain(
+    audio: Annotated[str, typer.Argument(help="A recording, or - for standard input.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Page to write; by default NAME.html.")
+    ] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Show this layer first, from 1; by default the highest.")
+    ] = None,
+    direction: Annotated[str, typer.Option(help="forward or backward.")] = "forward",
+    word: Annotated[
+        list[str] | None,
+        typer.Option(help="Where this word came from (text, or number from 1); repeatable."),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="The right text: shows where it went wrong and why.")
+    ] = None,
+    start_s: Annotated[float | None, typer.Option("--from", help="Begin here (seconds).")] = None,
+    end_s: Annotated[float | None, typer.Option("--to", help="Stop here (seconds).")] = None,
+    png: Annotated[Path | None, typer.Option(help="Folder for pictures.")] = None,
+    model: Model = None,
+    decoder: DecoderName = None,
+    lm: Lm = None,
+) -> None:
+    """Open the network up: one page with what it saw, heard and remembered of a recording."""
+    from asr.commands_insight import ExplainOptions, run_explain
+
+    recognizer = _load(model, decoder, lm, "cpu")
+    options = ExplainOptions(layer, direction, word or (), reference, start_s, end_s)
+    with _progress() as progress:
+        run_explain(recognizer, audio, output, png, options, stderr, progress)
+
+
+@app.command()
+def inspect(
+    model: Annotated[
+        Path | None, typer.Argument(help="By default the best of --run, else the bundled one.")
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Run directory, for its curves.")] = None,
+    audio: Annotated[
+        list[str] | None,
+        typer.Option(help="Recordings to see gates and memory on; by default some of the run's."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Page to write.")] = None,
+) -> None:
+    """Training curves, weights, gates, memory and speed of a model."""
+    from asr.checkpoint import load_checkpoint
+    from asr.commands_insight import run_inspect
+    from asr.recognizer import PRETRAINED
+
+    checkpoint = load_checkpoint(model or (run / "best.safetensors" if run else PRETRAINED))
+    stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    with _progress() as progress:
+        run_inspect(checkpoint, run, audio or [], output, stdout, stderr, progress)
 
 
 @app.command()

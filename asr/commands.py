@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import yaml
 from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
 from rich.progress import Progress
-from rich.text import Text
 
 from asr.audio.files import find_audio, probe_duration
-from asr.audio.microphone import list_inputs, open_microphone, read_pcm, simulate
 from asr.checkpoint import load_checkpoint
 from asr.config import build, parse_overrides
 from asr.data.manifest import read_manifest, unique_names
+from asr.decoding import BeamDecoder, PhoneBeamDecoder
 from asr.errors import AsrError, ConfigError
-from asr.evaluation import Evaluation
-from asr.evaluation import evaluate as evaluate_manifest
+from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
 from asr.lm import LmConfig, build_lm
 from asr.recognizer import Recognizer
-from asr.streaming import LiveRecognizer
 from asr.text import get_normaliser
 from asr.tuning import Trial, compute_emissions, tune
 from asr.types import Transcript
@@ -36,16 +28,11 @@ from asr.writers import FORMATS, save, write
 
 __all__ = [
     "describe",
-    "open_live",
-    "print_inputs",
-    "run_evaluate",
-    "run_listen",
+    "run_lexicon_build",
     "run_lm_build",
     "run_transcribe",
     "run_tune",
 ]
-
-Blocks = Iterable[npt.NDArray[np.float32]]
 
 
 def report_error(stderr: Console, error: AsrError) -> None:
@@ -116,97 +103,6 @@ def _print_result(transcript: Transcript, format: str, stem: str, prefix: str) -
     sys.stdout.flush()
 
 
-def print_inputs(stdout: TextIO) -> None:
-    """The microphones, a line each."""
-    for device in list_inputs():
-        stdout.write(
-            f"{device.index}\t{device.name}\t{device.channels} channels\t"
-            f"{device.sample_rate:.0f} Hz\t{device.host_api}\n"
-        )
-
-
-@contextmanager
-def open_live(
-    file: Path | None, fast: bool, raw: bool, device: str | None, warn: Callable[[str], None]
-) -> Iterator[Blocks]:
-    """Blocks of 16 kHz samples from a file, from standard input, or from a microphone."""
-    if file is not None:
-        yield simulate(file, realtime=not fast, warn=warn)
-    elif raw:
-        yield read_pcm(sys.stdin.buffer)
-    else:
-        number = int(device) if device is not None and device.isdecimal() else device
-        with open_microphone(number) as blocks:
-            yield blocks
-            if blocks.num_overruns:
-                warn(f"sound was lost {blocks.num_overruns} times: the machine was too busy")
-
-
-def run_listen(recognizer: Recognizer, blocks: Blocks, stderr: Console) -> None:
-    """Final text to standard output; what may still change, in grey, to the terminal."""
-    live = LiveRecognizer(recognizer)
-    with Live(console=stderr, transient=True, redirect_stdout=False) as screen:
-        try:
-            for block in blocks:
-                _show(live, live.push(block), screen, stderr)
-        except KeyboardInterrupt:
-            stderr.print("[dim]finishing the last sentence[/]")
-        _show(live, live.finish(), screen, stderr)
-
-
-def _show(live: LiveRecognizer, results: Iterable[Any], screen: Live, stderr: Console) -> None:
-    for result in results:
-        if not result.is_final:
-            screen.update(Text(result.segment.text, style="bright_black"))
-            continue
-        screen.update("")
-        if sys.stdout.isatty():
-            screen.console.print(result.segment.text, markup=False)
-        else:
-            sys.stdout.write(result.segment.text + "\n")
-            sys.stdout.flush()
-
-
-def run_evaluate(
-    recognizer: Recognizer,
-    manifest: Path,
-    json_file: Path | None,
-    normaliser: str,
-    stderr: Console,
-    progress: Progress,
-) -> int:
-    """Score a manifest; returns how many recordings could not be read."""
-    utterances = read_manifest(manifest, need_text=True)
-    task = progress.add_task("evaluating", total=len(utterances))
-    result = evaluate_manifest(
-        recognizer,
-        utterances,
-        normaliser,
-        lambda done, seconds: progress.update(
-            task, completed=done, description=f"{done}/{len(utterances)}, {seconds / 60:.1f} min"
-        ),
-    )
-    for name, reason in result.failures.items():
-        report_error(stderr, AsrError(f"{name}: {reason}"))
-    if json_file:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result.to_json(), indent=1), encoding="utf-8")
-    sys.stdout.write(_summary(result))
-    return len(result.failures)
-
-
-def _summary(result: Evaluation) -> str:
-    report, (low, high) = result.report, result.interval
-    return (
-        f"WER {report.wer:.2%} (95 % interval {low:.2%} to {high:.2%})  CER {report.cer:.2%}\n"
-        f"{report.substitutions} substitutions, {report.deletions} deletions, "
-        f"{report.insertions} insertions in {report.reference_words} words of "
-        f"{report.utterances} utterances\n"
-        f"normaliser {result.normaliser}, {result.audio_s / 60:.1f} min of audio, "
-        f"real-time factor {result.real_time_factor:.4f}, {len(result.failures)} failed\n"
-    )
-
-
 def run_lm_build(
     texts: list[Path], output: Path, overrides: list[str], stderr: Console, progress: Progress
 ) -> None:
@@ -228,9 +124,31 @@ def run_lm_build(
     )
 
 
+def run_lexicon_build(
+    words: list[Path], output: Path, dictionary: Path | None, stderr: Console, progress: Progress
+) -> None:
+    """Pronounce words and say how many were known."""
+    task = progress.add_task("reading", total=1.0)
+    report = build_lexicon(
+        words,
+        output,
+        Pronouncer(read_dictionary(dictionary)),
+        lambda stage, part: progress.update(task, description=stage, completed=part),
+    )
+    if report.skipped:
+        shown = ", ".join(report.skipped[:5])
+        stderr.print(
+            f"[yellow]note:[/] {len(report.skipped)} words cannot be pronounced: {escape(shown)}"
+        )
+    stderr.print(
+        f"{output}: {report.num_words} words ({report.num_known} from the dictionary, "
+        f"{report.num_derived} derived from it, {report.num_predicted} predicted), "
+        f"{report.num_pronunciations} pronunciations, {report.size / 1e3:.0f} kB"
+    )
+
+
 def run_tune(
     recognizer: Recognizer,
-    lm: Path | None,
     manifest: Path,
     most: int,
     output: Path,
@@ -238,9 +156,11 @@ def run_tune(
     progress: Progress,
 ) -> None:
     """Try settings of the beam search and write the best."""
-    lm = lm or recognizer.checkpoint.language_model()
-    if lm is None:
+    decoder = recognizer.decoder
+    assert isinstance(decoder, BeamDecoder | PhoneBeamDecoder)
+    if decoder.lm is None:
         raise ConfigError("the model has no language model to weigh", "give one with --lm")
+    decoder.prepare()
     utterances = read_manifest(manifest, need_text=True)
     count = min(most, len(utterances))
     chosen = [utterances[i * len(utterances) // count] for i in range(count)]
@@ -249,14 +169,17 @@ def run_tune(
         recognizer, chosen, lambda done: progress.update(task, completed=done)
     )
     references = [get_normaliser("basic")(utterance.text) for utterance in chosen]
-    best = tune(recognizer, lm, emissions, references, lambda trial: _print_trial(stderr, trial))
-    weights = best.config.model_dump(include={"lm_weight", "word_score"})
+    best = tune(decoder, emissions, references, lambda trial: _print_trial(stderr, trial))
+    weights = best.config.model_dump(include={"lm_weight", "word_score", "letter_weight"})
     output.write_text(f"# WER {best.wer:.2%} on {count} utterances\n" + yaml.safe_dump(weights))
 
 
 def _print_trial(stderr: Console, trial: Trial) -> None:
     config = trial.config
-    stderr.print(f"lm_weight {config.lm_weight} word_score {config.word_score} WER {trial.wer:.2%}")
+    stderr.print(
+        f"lm_weight {config.lm_weight} word_score {config.word_score} "
+        f"letter_weight {config.letter_weight} WER {trial.wer:.2%}"
+    )
 
 
 def describe(model: Path) -> dict[str, Any]:

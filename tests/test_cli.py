@@ -186,7 +186,7 @@ def test_wrong_usage_ends_with_2_and_help_on_standard_error(asr, arguments):
 def test_help_is_asked_for_and_so_goes_to_standard_output(asr):
     result = asr("--help")
     assert (result.code, result.err) == (0, "")
-    for verb in ("transcribe", "listen", "evaluate", "prepare", "train", "lm", "info"):
+    for verb in ("transcribe", "listen", "evaluate", "compare", "prepare", "train", "lm", "info"):
         assert verb in result.out
 
 
@@ -269,7 +269,79 @@ def test_a_recording_that_cannot_be_evaluated_is_named_and_ends_with_1(
     assert result.code == 1
     assert "gone" in result.err
     assert "1 failed" in result.out
+    assert ("WER not measured" in result.out) == all_bad
+    assert "WER 0" not in result.out
     assert "Traceback" not in result.err
+
+
+def test_everything_that_an_evaluation_can_write_is_written(asr, model, sound, tmp_path):
+    entries = [
+        {"audio_filepath": str(sound(f"{n}.wav")), "text": t, "speaker": n, "room": r, "id": n}
+        for n, t, r in (("anna", "abc cab", "hall"), ("ben", "bb", "street"))
+    ]
+    manifest = write_manifest(tmp_path / "m.jsonl", *entries)
+    options = ["--model", model, "--normaliser", "english", "--by", "room", "--workers", "1"]
+    outputs = [
+        "--json",
+        tmp_path / "r.json",
+        "--html",
+        tmp_path / "r.html",
+        "--nist",
+        tmp_path / "n",
+    ]
+    result = asr("evaluate", manifest, *options, *outputs)
+    assert (result.code, result.err) == (0, "")
+    assert "reference: 0 of 3 words normalised" in result.out
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert [part["label"] for part in found["breakdowns"]["room"]] == ["hall", "street"]
+    assert found["system"]["decoder"] == "GreedyDecoder"
+    assert (tmp_path / "n/ref.trn").read_text() == "abc cab (anna-anna)\nbb (ben-ben)\n"
+    assert 'src="anna.wav"' not in (tmp_path / "r.html").read_text()
+    assert '"anna.wav"' in (tmp_path / "r.html").read_text()
+    journal = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in journal[1:-1]] == ["anna", "ben"]
+    again = asr("evaluate", manifest, *options, *outputs, "--resume")
+    assert again.code == 0
+    assert json.loads((tmp_path / "r.json").read_text())["wer"] == found["wer"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "parts"),
+    [
+        (["--resume"], 2, ["--resume", "--json FILE"]),
+        (["--by", "room"], 2, ["no field 'room'", "none but the usual"]),
+        (["--system", "kaldi"], 2, ["no system 'kaldi'", "pocketsphinx, whisper"]),
+        (["--system", "whisper:nowhere"], 1, ["nowhere: no Whisper model"]),
+        (["--html", "."], 1, ["Is a directory"]),
+    ],
+)
+def test_what_an_evaluation_cannot_do_is_said_before_any_work(
+    asr, model, sound, tmp_path, options, code, parts
+):
+    entry = {"audio_filepath": str(sound("a.wav")), "text": "a"}
+    manifest = write_manifest(tmp_path / "m.jsonl", entry)
+    assert_refused(asr("evaluate", manifest, "--model", model, *options), code, *parts)
+
+
+def test_two_results_are_compared(asr, model, sound, tmp_path):
+    references = {"a": "ab ab", "b": "hello"}
+    entries = [
+        {"audio_filepath": str(sound(f"{n}.wav")), "text": t, "id": n}
+        for n, t in references.items()
+    ]
+    manifest = write_manifest(tmp_path / "m.jsonl", *entries)
+    asr("evaluate", manifest, "--model", model, "--json", tmp_path / "a.json")
+    content = json.loads((tmp_path / "a.json").read_text())
+    for one in content["utterance_results"]:
+        one["hypothesis"] = one["reference"]
+    (tmp_path / "b.json").write_text(json.dumps(content))
+    output = tmp_path / "c.json"
+    result = asr("compare", tmp_path / "a.json", tmp_path / "b.json", "--json", output)
+    assert (result.code, result.err) == (0, "")
+    assert f"WER {content['wer']:.2%} -> 0.00%" in result.out
+    assert "better: 2 utterances" in result.out
+    assert json.loads(output.read_text())["difference"] == pytest.approx(-content["wer"])
+    assert_refused(asr("compare", tmp_path / "a.json", tmp_path / "none.json"), 1, "none.json")
 
 
 def test_a_broken_manifest_is_named_with_its_line(asr, model, tmp_path):
@@ -283,7 +355,7 @@ def test_an_unknown_normaliser_is_refused(asr, model, sound, tmp_path):
         tmp_path / "m.jsonl", {"audio_filepath": str(sound("a.wav")), "text": "a"}
     )
     result = asr("evaluate", manifest, "--model", model, "--normaliser", "x")
-    assert_refused(result, 2, "no normaliser 'x'", "basic, none")
+    assert_refused(result, 2, "no normaliser 'x'", "basic, english, none")
 
 
 def test_results_that_cannot_be_written_are_one_line(asr, model, sound, tmp_path):
@@ -316,6 +388,21 @@ def test_a_language_model_is_built_from_a_text(asr, tmp_path):
     assert_refused(result, 2, "unknown key 'ordr'", "did you mean 'order'?")
 
 
+def test_a_lexicon_is_built_from_words_and_a_dictionary(asr, tmp_path):
+    (tmp_path / "known.dict").write_text("a AH0\na(2) EY1\nb B IY1\nat AE1 T\n")
+    (tmp_path / "words.txt").write_text("A cat's b; ab, 7\n")
+    words, output = tmp_path / "words.txt", tmp_path / "out.lexicon"
+    result = asr(
+        *("lexicon", "build", words, "-o", output, "--dictionary", tmp_path / "known.dict")
+    )
+    assert (result.code, result.out) == (0, "")
+    assert "2 words cannot be pronounced: 7, cat's" in result.err
+    assert "3 words (2 from the dictionary, 0 derived from it, 1 predicted)" in result.err
+    assert output.read_text().startswith("a AH\na EY\nab ")
+    refused = asr("lexicon", "build", words, "-o", output, "--dictionary", tmp_path / "none")
+    assert_refused(refused, 1, "not a lexicon that can be read")
+
+
 def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, sound, tmp_path):
     (tmp_path / "t.txt").write_text("the cat sat\nthe dog sat\nthe cat ran\n" * 3)
     lm = tmp_path / "t.lm"
@@ -326,7 +413,7 @@ def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, sou
     result = asr("tune", manifest, "--model", model, "--lm", lm, "-o", settings)
     assert (result.code, result.out) == (0, "")
     chosen = yaml.safe_load(settings.read_text())
-    assert set(chosen) == {"lm_weight", "word_score"}
+    assert set(chosen) == {"lm_weight", "word_score", "letter_weight"}
     lines = [line for line in result.err.splitlines() if line.startswith("lm_weight")]
     best = min(lines, key=lambda line: float(line.split()[-1].rstrip("%")))
     assert best.startswith(f"lm_weight {chosen['lm_weight']} word_score {chosen['word_score']} ")

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from asr.commands_listen import _line, _meter, run_listen
+from asr import commands_listen
+from asr.audio.microphone import InputDevice
+from asr.commands_listen import _line, _meter, open_live, print_inputs, run_listen
 from asr.errors import ConfigError
 from asr.streaming import LiveRecognizer
 from asr.types import Segment, Word
@@ -117,3 +119,39 @@ def test_only_what_is_said_between_two_presses_of_the_space_bar_is_heard(monkeyp
         listen(pressed(), push_to_talk=True)
     os.close(ours)
     assert capsys.readouterr().out == "b\n"
+
+
+def test_microphones_are_a_table_for_other_programs(monkeypatch):
+    devices = [InputDevice(3, "USB", 1, 44100.0, "ALSA")]
+    monkeypatch.setattr(commands_listen, "list_inputs", lambda: devices)
+    stdout = io.StringIO()
+    print_inputs(stdout)
+    assert stdout.getvalue() == "3\tUSB\t1 channels\t44100 Hz\tALSA\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"), [(None, None), ("2", 2), ("USB", "USB"), ("USB 2", "USB 2")]
+)
+def test_a_microphone_is_asked_for_by_number_or_name_and_lost_sound_is_told(
+    monkeypatch, given, asked
+):
+    class Microphone:
+        num_overruns = 4
+
+        def __init__(self, device):
+            assert device == asked
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def __iter__(self):
+            yield np.zeros(3, np.float32)
+
+    monkeypatch.setattr(commands_listen, "open_microphone", Microphone)
+    warnings = []
+    with open_live(None, False, False, given, warnings.append) as blocks:
+        assert len(list(blocks)) == 1
+    assert warnings == ["sound was lost 4 times: the machine was too busy"]

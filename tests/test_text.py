@@ -9,9 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.errors import ConfigError
-from asr.text import NORMALISERS, get_normaliser, normalise_basic, normalise_target
+from asr.text import (
+    NORMALISERS,
+    count_changes,
+    get_normaliser,
+    normalise_basic,
+    normalise_english,
+    normalise_target,
+    trace_words,
+)
 
-ALL = [*NORMALISERS.values(), normalise_target]
+NUMBER_WORDS = "one two twenty hundred point o oh double and half 2 3.5 $ the".split()  # noqa: SIM905
+SPECIAL_WORDS = "one twenty hundred Mr. it's [noise] um 'tis (so) $5 a. and".split()  # noqa: SIM905
+
+IDEMPOTENT = [get_normaliser("none"), normalise_basic, normalise_target]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +79,9 @@ def test_no_normaliser_only_joins_white_space():
 
 
 def test_an_unknown_normaliser_is_refused_with_those_there_are():
-    with pytest.raises(ConfigError, match="no normaliser 'whisper'; there are basic, none"):
+    with pytest.raises(
+        ConfigError, match="no normaliser 'whisper'; there are basic, english, none"
+    ):
         get_normaliser("whisper")
 
 
@@ -77,7 +90,7 @@ def test_an_apostrophe_that_appears_on_decomposition_is_made_plain():
     assert normalise_basic("\u0149a b\u0149") == "na b'n"
 
 
-@pytest.mark.parametrize("normalise", ALL)
+@pytest.mark.parametrize("normalise", IDEMPOTENT)
 @given(text=st.text())
 @settings(deadline=None)
 def test_normalising_twice_changes_nothing_more(normalise, text):
@@ -107,3 +120,127 @@ def test_words_are_letters_digits_and_inner_apostrophes(normalise, text):
 @settings(deadline=None)
 def test_the_alphabet_of_training_stays_within_itself(text):
     assert set(normalise_target(text)) <= set("abcdefghijklmnopqrstuvwxyz' ")
+
+
+# Whisper's own tests of its normaliser: github.com/openai/whisper, tests/test_normalizer.py.
+@pytest.mark.parametrize(
+    ("text", "scored"),
+    [
+        ("Let's", "let us"),
+        ("he's like", "he is like"),
+        ("she's been like", "she has been like"),
+        ("10km", "10 km"),
+        ("RC232", "rc 232"),
+        (
+            "Mr. Park visited Assoc. Prof. Kim Jr.",
+            "mister park visited associate professor kim junior",
+        ),
+        ("five twenty four", "524"),
+        ("forty three thousand two hundred and sixty", "43260"),
+        ("august twenty sixth twenty twenty one", "august 26th 2021"),
+        ("3 point 14", "3.14"),
+        ("seventy six per cent", "76%"),
+        ("double oh seven", "007"),
+        ("minus 500", "-500"),
+        ("two dollars and seventy cents", "$2.70"),
+        ("forty eight and a half dollars", "$48.5"),
+        ("mobilisation", "mobilization"),
+    ],
+)
+def test_english_scoring_text_follows_whispers_rules(text, scored):
+    assert normalise_english(text) == scored
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "one",
+                "two",
+                "twenty",
+                "hundred",
+                "point",
+                "o",
+                "oh",
+                "double",
+                "and",
+                "half",
+                "2",
+                "3.5",
+                "$",
+                "the",
+            ]
+        )
+    )
+)
+@settings(deadline=None)
+def test_any_row_of_number_words_can_be_normalised(words):
+    text = normalise_english(" ".join(words))
+    assert text == " ".join(text.split())
+
+
+def test_what_became_of_each_word_is_told():
+    assert trace_words("Hello, World! -- yes", normalise_basic) == [
+        ("Hello,", "hello"),
+        ("World!", "world"),
+        ("--", ""),
+        ("yes", "yes"),
+    ]
+    assert trace_words("um it's two thousand and twenty, Dr. Who", normalise_english) == [
+        ("um", ""),
+        ("it's", "it is"),
+        ("two thousand and twenty,", "2020"),
+        ("Dr.", "doctor"),
+        ("Who", "who"),
+    ]
+    assert trace_words("", normalise_basic) == []
+
+
+@pytest.mark.parametrize("name", sorted(NORMALISERS))
+@given(
+    words=st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    "one",
+                    "twenty",
+                    "hundred",
+                    "Mr.",
+                    "it's",
+                    "[noise]",
+                    "um",
+                    "'tis",
+                    "(so)",
+                    "$5",
+                    "a.",
+                    "and",
+                ]
+            ),
+            st.text(max_size=5),
+        ),
+        max_size=6,
+    )
+)
+@settings(deadline=None)
+def test_the_traces_are_both_texts(name, words):
+    text, normalise = " ".join(words), get_normaliser(name)
+    traced = trace_words(text, normalise)
+    assert " ".join(before for before, _ in traced) == " ".join(text.split())
+    assert " ".join(after for _, after in traced if after) == normalise(text)
+
+
+def test_changed_words_are_counted_with_what_they_became():
+    found = count_changes(["It's a Dog", "a Dog, twenty one dogs"], "english")
+    assert found.words == 8
+    assert found.pairs == {
+        ("It's", "it is"): 1,
+        ("Dog", "dog"): 1,
+        ("Dog,", "dog"): 1,
+        ("twenty one", "21"): 1,
+    }
+    assert found.changed == 5
+
+
+def test_what_is_left_as_it_is_counts_as_no_change():
+    found = count_changes(["a dog", "Über"], "none")
+    assert (found.words, found.changed, found.pairs) == (3, 0, {})

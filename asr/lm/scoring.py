@@ -63,6 +63,15 @@ class NgramModel:
         _, score = self._model.finish(state)
         return [*scores, score]
 
+    def score_alone(self, word: str) -> float:
+        """Base-10 logarithm of the probability of a word anywhere: its unigram.
+
+        In a Kneser-Ney model that follows from how many different words it comes after, not from
+        how often it comes.
+        """
+        _, score = self._model.score(self._model.start(True), self._dictionary.get_index(word))
+        return float(score)
+
     def score_sentence(self, words: Sequence[str]) -> float:
         """Base-10 logarithm of the probability of a whole sentence, its end included."""
         return sum(self.score_words(words))

@@ -92,6 +92,13 @@ def test_a_sentence_is_scored_with_its_end(by_hand):
     assert model.score_sentence(["a", "a"]) == pytest.approx(math.log10(1 / 32), abs=1e-4)
 
 
+def test_a_word_alone_has_the_probability_of_its_unigram(by_hand):
+    # After "a" the end has 1/8; anywhere it has 1/4, and "a" has 1/2.
+    model = NgramModel.load(by_hand)
+    assert model.score_alone("a") == pytest.approx(math.log10(1 / 2), abs=1e-4)
+    assert model.score_alone("b") == pytest.approx(math.log10(1 / 8), abs=1e-4)
+
+
 def test_perplexity_leaves_unknown_words_out_and_counts_them(by_hand):
     # a: 1/2, end: 1/8; a: 1/2, b: unknown, end: 1/4: in all 2**-7 for four.
     found, unknown = perplexity(NgramModel.load(by_hand), ["a", "a b"])

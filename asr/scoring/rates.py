@@ -1,8 +1,8 @@
-"""Word and character error rates of whole corpora, by utterance, with confidence intervals.
+"""Word and character error rates of whole corpora and of single utterances.
 
-Every count comes from jiwer's minimum edit distance alignment of the normalised texts (unit
-costs, Levenshtein 1966). The number of errors is unique; where several alignments need equally
-few, how they divide into substitutions, deletions and insertions is jiwer's choice. Characters
+The number of errors is that of jiwer's minimum edit distance (Levenshtein 1966, unit costs), and
+unique. Where several alignments have as few errors, the one that NIST's sclite prefers decides how
+they divide into substitutions, deletions and insertions; see `asr.scoring.alignment`. Characters
 include the single spaces between words.
 """
 
@@ -11,21 +11,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jiwer
-import numpy as np
-import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
 
+from asr.scoring.alignment import DELETION, HIT, INSERTION, SUBSTITUTION, realign
 from asr.text import get_normaliser
 
 __all__ = [
     "ErrorReport",
     "UtteranceScore",
-    "bootstrap_wer",
+    "finite",
     "score",
     "score_utterances",
     "summarise",
 ]
+
+_OPERATIONS = {"equal": HIT, "substitute": SUBSTITUTION, "delete": DELETION, "insert": INSERTION}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class UtteranceScore:
     Attributes:
         hits: Reference words that were recognised.
         character_errors: Character substitutions, deletions and insertions together.
+        operations: The alignment, a letter for each of its columns: "=" hit, "S" substitution,
+            "D" deletion, "I" insertion.
     """
 
     reference: str
@@ -44,6 +49,7 @@ class UtteranceScore:
     insertions: int
     hits: int
     character_errors: int
+    operations: str
 
     @property
     def errors(self) -> int:
@@ -58,7 +64,19 @@ class UtteranceScore:
     @property
     def wer(self) -> float:
         """Errors per reference word; of an empty reference 0, or infinity with any insertion."""
-        return _rate(self.errors, self.reference_words)
+        return rate(self.errors, self.reference_words)
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """The aligned words, (reference, hypothesis); an empty string faces an unaligned word."""
+        references, hypotheses = iter(self.reference.split()), iter(self.hypothesis.split())
+        return [
+            (
+                "" if operation == INSERTION else next(references),
+                "" if operation == DELETION else next(hypotheses),
+            )
+            for operation in self.operations
+        ]
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,8 @@ class ErrorReport:
 
     Attributes:
         wer: Word errors per reference word, a fraction that may exceed 1. Without any reference
-            word it is 0, or infinity where something was inserted.
+            word it is 0, or infinity where something was inserted; without any utterance it is
+            not a number: nothing was measured.
         cer: The same of characters.
         substitutions: Words; so are deletions, insertions and hits.
         reference_characters: Single spaces between words included.
@@ -83,17 +102,22 @@ class ErrorReport:
     reference_characters: int
     utterances: int
 
-    def to_json(self) -> dict[str, float | int | None]:
-        """What goes into a JSON file; an infinite rate is None, since JSON has no infinity."""
+    def to_json(self) -> dict[str, Any]:
+        """What goes into a JSON file; a rate that is no finite number is None."""
         return {
-            "wer": self.wer if math.isfinite(self.wer) else None,
-            "cer": self.cer if math.isfinite(self.cer) else None,
+            "wer": finite(self.wer),
+            "cer": finite(self.cer),
             "substitutions": self.substitutions,
             "deletions": self.deletions,
             "insertions": self.insertions,
             "reference_words": self.reference_words,
             "utterances": self.utterances,
         }
+
+
+def finite(number: float) -> float | None:
+    """The number, or None where JSON has none for it: infinity and not-a-number."""
+    return number if math.isfinite(number) else None
 
 
 def score(
@@ -125,17 +149,25 @@ def score_utterances(
 
 
 def _score_one(reference: str, hypothesis: str) -> UtteranceScore:
-    words = jiwer.process_words([reference], [hypothesis])
-    characters = jiwer.process_characters([reference], [hypothesis])
+    aligned = jiwer.process_words([reference], [hypothesis]).alignments[0]
+    words = "".join(map(_operations, aligned))
+    operations = realign(reference.split(), hypothesis.split(), words)
     return UtteranceScore(
         reference=reference,
         hypothesis=hypothesis,
-        substitutions=words.substitutions,
-        deletions=words.deletions,
-        insertions=words.insertions,
-        hits=words.hits,
-        character_errors=characters.substitutions + characters.deletions + characters.insertions,
+        substitutions=operations.count(SUBSTITUTION),
+        deletions=operations.count(DELETION),
+        insertions=operations.count(INSERTION),
+        hits=operations.count(HIT),
+        character_errors=Levenshtein.distance(reference, hypothesis),
+        operations=operations,
     )
+
+
+def _operations(chunk: Any) -> str:
+    """The letters of one of jiwer's runs of equal operations."""
+    length: int = chunk.ref_end_idx - chunk.ref_start_idx or chunk.hyp_end_idx - chunk.hyp_start_idx
+    return _OPERATIONS[chunk.type] * length
 
 
 def summarise(scores: Sequence[UtteranceScore]) -> ErrorReport:
@@ -143,9 +175,10 @@ def summarise(scores: Sequence[UtteranceScore]) -> ErrorReport:
     errors = sum(one.errors for one in scores)
     words = sum(one.reference_words for one in scores)
     characters = sum(len(one.reference) for one in scores)
+    character_errors = sum(one.character_errors for one in scores)
     return ErrorReport(
-        wer=_rate(errors, words),
-        cer=_rate(sum(one.character_errors for one in scores), characters),
+        wer=rate(errors, words) if scores else math.nan,
+        cer=rate(character_errors, characters) if scores else math.nan,
         substitutions=sum(one.substitutions for one in scores),
         deletions=sum(one.deletions for one in scores),
         insertions=sum(one.insertions for one in scores),
@@ -156,65 +189,9 @@ def summarise(scores: Sequence[UtteranceScore]) -> ErrorReport:
     )
 
 
-def _rate(errors: int, total: int) -> float:
+def rate(errors: float, total: float) -> float:
+    """Errors per unit; of nothing 0, or infinity where there are errors all the same."""
     # jiwer gives the number of insertions as the rate of an empty reference; that is no rate.
     if total:
         return errors / total
     return math.inf if errors else 0.0
-
-
-def bootstrap_wer(
-    scores: Sequence[UtteranceScore],
-    groups: Sequence[str] | None = None,
-    num_resamples: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of the corpus WER (Bisani and Ney 2004).
-
-    Whole groups are drawn with replacement, since one speaker's utterances are not independent.
-
-    Args:
-        scores: From `score_utterances`.
-        groups: The speaker of each utterance. One whose speaker is unknown ("") is a group of
-            its own; so is each utterance where there are fewer than two groups, or None.
-        num_resamples: Corpora drawn.
-        seed: Of the draws; equal seeds give equal intervals.
-
-    Returns:
-        Lower and upper end, as fractions; (0.0, 0.0) without any utterance.
-
-    Raises:
-        ValueError: Not one group for each score.
-    """
-    if not scores:
-        return 0.0, 0.0
-    errors, words = _sums_by_group(scores, groups)
-    generator = np.random.default_rng(seed)
-    rates = np.empty(num_resamples)
-    # One resample at a time: all at once is num_resamples times the corpus in memory.
-    for i in range(num_resamples):
-        drawn = generator.integers(len(errors), size=len(errors))
-        rates[i] = _rate(int(errors[drawn].sum()), int(words[drawn].sum()))
-    # A quantile that is one of the rates: interpolation between infinities is not a number.
-    low, high = np.quantile(rates, (0.025, 0.975), method="inverted_cdf")
-    return float(low), float(high)
-
-
-def _sums_by_group(
-    scores: Sequence[UtteranceScore], groups: Sequence[str] | None
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Errors and reference words of each group, int64 (num_groups,) both."""
-    index = _group_index([""] * len(scores) if groups is None else groups)
-    errors = np.zeros(max(index) + 1, dtype=np.int64)
-    words = np.zeros_like(errors)
-    for group, one in zip(index, scores, strict=True):
-        errors[group] += one.errors
-        words[group] += one.reference_words
-    return errors, words
-
-
-def _group_index(groups: Sequence[str]) -> list[int]:
-    """A number from 0 for each entry: equal for equal speakers, its own for an unknown one."""
-    numbers: dict[str | int, int] = {}
-    index = [numbers.setdefault(group or i, len(numbers)) for i, group in enumerate(groups)]
-    return index if len(numbers) > 1 else list(range(len(groups)))

@@ -1,0 +1,261 @@
+"""What `asr evaluate` and `asr compare` do, apart from reading options."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from asr.commands import report_error
+from asr.comparison import Comparison, Pair, compare, compare_files
+from asr.data.manifest import read_manifest, unique_names
+from asr.errors import AsrError, ConfigError
+from asr.evaluation import Analysis, Evaluation, Progress, analyse, evaluate
+from asr.lm import NgramModel
+from asr.nist import write_nist
+from asr.recognizer import Recognizer
+from asr.report import write_page
+from asr.scoring.words import first
+from asr.systems import OwnSystem, System, open_system
+from asr.text import get_normaliser
+from asr.types import Utterance
+
+__all__ = ["EvaluateOptions", "run_compare", "run_evaluate"]
+
+MOST_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to evaluate and what to write.
+
+    Attributes:
+        json_file: Results of our own system; another's stand beside it, with its name.
+        html: The report.
+        nist: A folder for NIST's files; another system's are in a folder of its name below.
+        fields: Manifest fields to break down by.
+        systems: Other systems, by name.
+        lm: Says how common words are; by default the one beside the model.
+        workers: Threads that decode audio.
+    """
+
+    manifest: Path
+    json_file: Path | None = None
+    html: Path | None = None
+    nist: Path | None = None
+    normaliser: str = "basic"
+    resume: bool = False
+    fields: Sequence[str] = ()
+    systems: Sequence[str] = ()
+    lm: Path | None = None
+    workers: int = 2
+
+
+def run_evaluate(
+    recognizer: Recognizer, options: EvaluateOptions, stderr: Console, bar: Bar
+) -> int:
+    """Score a manifest; returns how many recordings could not be read, by any system."""
+    utterances = read_manifest(options.manifest, need_text=True)
+    _check(options, utterances)
+    systems: list[System] = [OwnSystem(recognizer), *map(open_system, options.systems)]
+    names = unique_names([system.name for system in systems])
+    try:
+        evaluations = [
+            _evaluate(system, name if i else "", utterances, options, bar)
+            for i, (system, name) in enumerate(zip(systems, names, strict=True))
+        ]
+    except KeyboardInterrupt:
+        if options.json_file:
+            stderr.print("[dim]stopped; the same command with --resume goes on from here[/]")
+        raise
+    per_million = _word_frequency(options.lm or recognizer.checkpoint.language_model())
+    analyses = [analyse(one, options.fields, per_million) for one in evaluations]
+    comparisons = [_against(evaluations[0], other) for other in evaluations[1:]]
+    for i, name in enumerate(names):
+        _write(evaluations[i], analyses[i], name if i else "", options)
+    if options.html:
+        title = f"{evaluations[0].name} on {options.manifest.name}"
+        write_page(options.html, title, evaluations, analyses[0], comparisons)
+    for one, analysis in zip(evaluations, analyses, strict=True):
+        sys.stdout.write(_summary(one, analysis, several=len(evaluations) > 1))
+    for comparison in filter(None, comparisons):
+        sys.stdout.write(_describe(comparison))
+    return sum(_report_failures(one, stderr) for one in evaluations)
+
+
+def _check(options: EvaluateOptions, utterances: Sequence[Utterance]) -> None:
+    """What would otherwise be found wrong only after hours of work."""
+    get_normaliser(options.normaliser)
+    if options.resume and not options.json_file:
+        raise ConfigError("--resume needs the results of before", "name them with --json FILE")
+    for path in (options.json_file, options.html):
+        if path and path.is_dir():
+            raise AsrError(f"{path}: Is a directory", "name a file in it")
+    known = {name for utterance in utterances for name in utterance.extra}
+    for name in options.fields:
+        if name not in known:
+            raise ConfigError(
+                f"{options.manifest}: no field {name!r}",
+                f"there are: {', '.join(sorted(known)) or 'none but the usual ones'}",
+            )
+
+
+def _evaluate(
+    system: System, name: str, utterances: Sequence[Utterance], options: EvaluateOptions, bar: Bar
+) -> Evaluation:
+    task = bar.add_task(system.name, total=None)
+    journal = _beside(options.json_file, name)
+    return evaluate(
+        system,
+        utterances,
+        options.normaliser,
+        journal=journal.with_suffix(".jsonl") if journal else None,
+        resume=options.resume,
+        workers=options.workers,
+        progress=lambda now: _show(bar, task, system.name, now),
+    )
+
+
+def _show(bar: Bar, task: Any, name: str, now: Progress) -> None:
+    said = f"{name} {now.done}/{now.total}, {now.audio_s / 60:.1f} min at {now.speed:.0f}x"
+    if now.total_s:
+        bar.update(task, completed=now.audio_s, total=now.total_s, description=said)
+    else:
+        bar.update(task, completed=now.done, total=now.total, description=said)
+
+
+def _beside(path: Path | None, name: str) -> Path | None:
+    """The file of another system, beside the one that was named."""
+    if path is None or not name:
+        return path
+    return path.with_name(f"{path.stem}.{name}{path.suffix}")
+
+
+def _word_frequency(lm: Path | None) -> Callable[[str], float | None] | None:
+    """How often a language model expects a word in a million, or None without a model."""
+    if lm is None:
+        return None
+    model = NgramModel.load(lm)
+
+    def per_million(word: str) -> float | None:
+        return 1e6 * 10 ** model.score_alone(word) if model.knows(word) else None
+
+    return per_million
+
+
+def _against(main: Evaluation, other: Evaluation) -> Comparison | None:
+    """Both on what both could do; None where that is nothing."""
+    found = {result.utterance.id: result for result in other.results}
+    pairs = [
+        Pair(r.utterance.id, r.utterance.speaker, r.score, found[r.utterance.id].score)
+        for r in main.results
+        if r.utterance.id in found
+    ]
+    return compare((main.name, other.name), pairs) if pairs else None
+
+
+def _write(one: Evaluation, analysis: Analysis, name: str, options: EvaluateOptions) -> None:
+    json_file = _beside(options.json_file, name)
+    if json_file:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        content = one.to_json() | analysis.to_json()
+        json_file.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    if options.nist:
+        write_nist(one, options.nist / name)
+
+
+def _summary(one: Evaluation, analysis: Analysis, several: bool) -> str:
+    """What stands on the terminal."""
+    head = f"{one.name}\n" if several else ""
+    tail = (
+        f"normaliser {one.normaliser}, {one.audio_s / 60:.1f} min of audio, "
+        f"real-time factor {one.real_time_factor:.4f}, {len(one.failures)} failed\n"
+    )
+    if not one.results:
+        return f"{head}WER not measured: no recording could be read\n{tail}"
+    return head + _rates(one) + tail + _normalised(analysis) + _frequent(analysis)
+
+
+def _rates(one: Evaluation) -> str:
+    report, (low, high) = one.report, one.interval
+    cer_low, cer_high = one.intervals["cer"]
+    kinds = ", ".join(
+        f"{getattr(report, kind)} {kind} ({getattr(report, kind) / words:.2%})"
+        for words in [report.reference_words or 1]
+        for kind in ("substitutions", "deletions", "insertions")
+    )
+    return (
+        f"WER {report.wer:.2%} (95 % interval {low:.2%} to {high:.2%})  "
+        f"CER {report.cer:.2%} ({cer_low:.2%} to {cer_high:.2%})\n"
+        f"{kinds} in {report.reference_words} words of {report.utterances} utterances\n"
+    )
+
+
+def _normalised(analysis: Analysis) -> str:
+    lines = []
+    for side, changes in analysis.changes.items():
+        examples = ", ".join(
+            f"{before} -> {after or 'nothing'} ({count})"
+            for (before, after), count in first(changes.pairs, 3)
+        )
+        counts = f"{side}: {changes.changed} of {changes.words} words normalised"
+        lines.append(f"{counts}: {examples}\n" if examples else f"{counts}\n")
+    return "".join(lines)
+
+
+def _frequent(analysis: Analysis) -> str:
+    found = analysis.confusions
+    lists = {
+        "substituted": [f"{r} > {h} ({n})" for (r, h), n in first(found.substitutions, 5)],
+        "deleted": [f"{word} ({n})" for word, n in first(found.deletions, 5)],
+        "inserted": [f"{word} ({n})" for word, n in first(found.insertions, 5)],
+    }
+    return "".join(f"most {kind}: {', '.join(words)}\n" for kind, words in lists.items() if words)
+
+
+def _report_failures(one: Evaluation, stderr: Console) -> int:
+    for name, reason in one.failures.items():
+        report_error(stderr, AsrError(f"{one.name}: {name}: {reason}"))
+    return len(one.failures)
+
+
+def run_compare(first_file: Path, second_file: Path, json_file: Path | None) -> None:
+    """Compare two result files of `asr evaluate`."""
+    found = compare_files(first_file, second_file)
+    if json_file:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(found.to_json(), indent=1), encoding="utf-8")
+    sys.stdout.write(_describe(found))
+    for title, pairs in (("better", found.improved), ("worse", found.worsened)):
+        sys.stdout.write(f"\n{title}: {len(pairs)} utterances\n")
+        sys.stdout.write("".join(_pair(pair) for pair in pairs[:MOST_SHOWN]))
+    if found.left_out:
+        sys.stdout.write(f"\nleft out, only in one of the two: {len(found.left_out)} utterances\n")
+
+
+def _describe(found: Comparison) -> str:
+    low, high = found.interval
+    matched = found.matched
+    return (
+        f"{found.names[1]} against {found.names[0]}, {len(found.pairs)} utterances\n"
+        f"WER {found.first.wer:.2%} -> {found.second.wer:.2%}, difference "
+        f"{100 * found.difference:+.2f} points (95 % interval {100 * low:+.2f} to "
+        f"{100 * high:+.2f}), better with probability {found.probability:.3f}\n"
+        f"matched pairs (MAPSSWE): {matched.segments} segments, z {matched.z:.3f}, "
+        f"p {matched.p_value:.3g}\n"
+    )
+
+
+def _pair(pair: Pair) -> str:
+    return (
+        f"{pair.change:+d} {pair.id}\n"
+        f"   said    {pair.first.reference}\n"
+        f"   first   {pair.first.hypothesis}\n"
+        f"   second  {pair.second.hypothesis}\n"
+    )

@@ -1,0 +1,127 @@
+"""What the results of an evaluation say: where and on what a system errs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asr.errors import ConfigError
+from asr.evaluation.run import Evaluation
+from asr.scoring import (
+    Confusions,
+    Part,
+    WordClass,
+    break_down,
+    count_confusions,
+    word_accuracy,
+)
+from asr.scoring.breakdown import DURATION_EDGES_S, SNR_EDGES_DB, Division, by_class, by_value
+from asr.scoring.words import first
+from asr.text import Changes, count_changes
+
+__all__ = ["Analysis", "analyse"]
+
+PerMillion = Callable[[str], float | None]
+"""Expected occurrences of a word in a million, or None for a word the vocabulary lacks."""
+
+MOST_CHANGES = 50
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Where and on what a system errs.
+
+    Attributes:
+        breakdowns: Parts of the corpus by "speaker", "duration", "snr" and manifest fields.
+        confusions: Every error, counted.
+        word_classes: Accuracy by how common a word is; None where no language model says.
+        changes: What the normaliser did, to "reference" and "hypothesis".
+    """
+
+    breakdowns: dict[str, list[Part]]
+    confusions: Confusions
+    word_classes: list[WordClass] | None
+    changes: dict[str, Changes]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; rates are fractions."""
+        return {
+            "breakdowns": {
+                name: [part.to_json() for part in parts] for name, parts in self.breakdowns.items()
+            },
+            "confusions": self.confusions.to_json(),
+            "word_accuracy": (
+                None if self.word_classes is None else [one.to_json() for one in self.word_classes]
+            ),
+            "normalisation": {side: _changes(found) for side, found in self.changes.items()},
+        }
+
+
+def _changes(found: Changes) -> dict[str, Any]:
+    return {
+        "words": found.words,
+        "changed": found.changed,
+        "examples": [
+            {"before": pair[0], "after": pair[1], "count": count}
+            for pair, count in first(found.pairs, MOST_CHANGES)
+        ],
+    }
+
+
+def analyse(
+    evaluation: Evaluation, fields: Sequence[str] = (), per_million: PerMillion | None = None
+) -> Analysis:
+    """Break down an evaluation.
+
+    Args:
+        evaluation: From `asr.evaluation.evaluate`.
+        fields: Manifest fields to break down by whatever they hold; others are taken where they
+            divide the corpus into few parts.
+        per_million: How common words are.
+
+    Raises:
+        ConfigError: No utterance has a field of that name.
+    """
+    return Analysis(
+        breakdowns=_breakdowns(evaluation, fields),
+        confusions=count_confusions(evaluation.scores),
+        word_classes=word_accuracy(evaluation.scores, per_million) if per_million else None,
+        changes={
+            "reference": count_changes(
+                (r.utterance.text for r in evaluation.results), evaluation.normaliser
+            ),
+            "hypothesis": count_changes(
+                (r.outcome.text for r in evaluation.results), evaluation.normaliser
+            ),
+        },
+    )
+
+
+def _breakdowns(evaluation: Evaluation, fields: Sequence[str]) -> dict[str, list[Part]]:
+    durations = [result.outcome.duration for result in evaluation.results]
+    return {
+        name: break_down(evaluation.scores, division, evaluation.speakers, durations)
+        for name, division in _divisions(evaluation, fields).items()
+        if division is not None
+    }
+
+
+def _divisions(evaluation: Evaluation, fields: Sequence[str]) -> dict[str, Division | None]:
+    results = evaluation.results
+    speakers = [speaker or None for speaker in evaluation.speakers]
+    divisions: dict[str, Division | None] = {
+        "speaker": by_value(speakers, most=len(results)),
+        "duration": by_class([r.outcome.duration for r in results], DURATION_EDGES_S, "s"),
+        "snr": by_class([r.outcome.snr_db for r in results], SNR_EDGES_DB, "dB"),
+    }
+    found = list(dict.fromkeys(name for r in results for name in r.utterance.extra))
+    for name in fields:
+        if results and name not in found:
+            known = ", ".join(found) or "no fields beyond the usual ones"
+            raise ConfigError(f"no utterance has a field {name!r}", f"the manifest has: {known}")
+    for name in found:
+        values = [r.utterance.extra.get(name) for r in results]
+        most = {"most": len(results)} if name in fields else {}
+        divisions.setdefault(name, by_value(values, **most))
+    return divisions
