@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ __all__ = ["BeamConfig", "Found", "WordSearch", "WordStream", "import_flashlight
 
 # Stands for a probability of zero. With infinities the search would compute inf - inf.
 FLOOR = -1e4
+MAX_SHARING = 6
+"""flashlight keeps no more words of one spelling; the more frequent ones are kept."""
 
 _LM_HINT = "needed: an n-gram word model, as ARPA text or a KenLM binary file"
 
@@ -144,10 +147,13 @@ class WordSearch:
         lm = self._load_lm(flashlight)
         trie = flashlight.Trie(self.num_tokens, self.separator_id)
         without_context = lm.start(True)
-        for index, spellings in enumerate(self.spellings.values()):
-            score = lm.score(without_context, index)[1]
-            for spelling in spellings:
-                trie.insert([*spelling, self.separator_id], index, score)
+        scores = [lm.score(without_context, index)[1] for index in range(len(self._names))]
+        sharing: Counter[tuple[int, ...]] = Counter()
+        for index in sorted(range(len(scores)), key=lambda index: (-scores[index], index)):
+            for spelling in self.spellings[self._names[index]]:
+                sharing[tuple(spelling)] += 1
+                if sharing[tuple(spelling)] <= MAX_SHARING:
+                    trie.insert([*spelling, self.separator_id], index, scores[index])
         trie.smear(flashlight.SmearingMode.MAX)
         return trie, lm
 

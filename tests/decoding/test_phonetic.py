@@ -16,6 +16,7 @@ from asr.lexicon import Lexicon
 from asr.tokenizer import Tokenizer
 from asr.types import Emissions
 
+from .oracle import Bigrams
 from .spelled import TOKENIZER, spelled, text
 
 PHONES = Tokenizer(["<blank>", "|", "K", "AE", "T", "AH", "S"])
@@ -188,3 +189,19 @@ def test_beam_search_goes_over_phones_where_pronunciations_are_given():
     made = make_decoder("beam", TOKENIZER, config=CONFIG, pronunciations=(PHONES, LEXICON))
     assert isinstance(made, PhoneBeamDecoder)
     assert best(made, heard("kat---", "K AE T | - -")) == "kat"
+
+
+def test_of_many_words_that_sound_alike_the_most_frequent_are_kept(tmp_path, capfd):
+    words = [f"a{letter}" for letter in "bcdefghij"]  # nine, and the last is the most frequent
+    weights = {word: -3.0 + 0.1 * number for number, word in enumerate(words)}
+    lm = Bigrams(unigrams={"<unk>": -9.0, "<s>": -99.0, "</s>": -1.0} | weights).write(
+        tmp_path / "tiny.arpa"
+    )
+    lexicon = Lexicon({word: [("K", "AE")] for word in words})
+    decoder = PhoneBeamDecoder(
+        TOKENIZER, PHONES, lexicon, CONFIG.model_copy(update={"letter_weight": 0.0}), lm, words
+    )
+    found = {text(h) for h in decoder.decode(heard("---", "K AE |"), num_best=20)} - {""}
+    assert found == set(words[-6:])
+    assert best(decoder, heard("---", "K AE |")) == "aj"
+    assert "Trie" not in "".join(capfd.readouterr())
