@@ -6,12 +6,12 @@ import sys
 import pytest
 
 import asr
-from asr.decoding import BeamDecoder, GreedyDecoder
+from asr.decoding import GreedyDecoder, PhoneBeamDecoder
 from asr.errors import CheckpointError, ConfigError
 
 
 def test_the_bundled_model_is_searched_with_its_language_model():
-    assert isinstance(asr.load().decoder, BeamDecoder)
+    assert isinstance(asr.load().decoder, PhoneBeamDecoder)
     assert isinstance(asr.load(decoder="greedy").decoder, GreedyDecoder)
 
 
