@@ -1,0 +1,177 @@
+"""What `asr explain` and `asr inspect` do, apart from reading options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from asr.checkpoint import Checkpoint
+from asr.config import read_yaml
+from asr.data.manifest import read_manifest
+from asr.decoding import BeamDecoder, PhoneBeamDecoder
+from asr.errors import ConfigError
+from asr.insight.explain import Clip, Explanation, explain, pick_word, read_clip
+from asr.insight.gates import DIRECTIONS, Direction
+from asr.insight.history import curves_of, read_history
+from asr.insight.images import save_figure
+from asr.insight.inspect_page import render_inspection, terminal_tables
+from asr.insight.inspection import inspect
+from asr.insight.page import render_page
+from asr.insight.page_data import figures
+from asr.recognizer import Recognizer
+
+__all__ = ["ExplainOptions", "run_explain", "run_inspect"]
+
+_NUM_RECORDINGS = 3
+"""Of a run's validation set, to see the gates at work."""
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """What to explain and what to show first.
+
+    Attributes:
+        layer: From 1; None for the highest.
+        direction: "forward" or "backward".
+        words: For integrated gradients: numbers from 1, or words. The first is chosen.
+        reference: The right text, or None.
+        start_s: Where to begin in the recording, or None.
+        end_s: Where to stop, or None.
+    """
+
+    layer: int | None = None
+    direction: str = "forward"
+    words: Sequence[str] = ()
+    reference: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+def run_explain(
+    recognizer: Recognizer,
+    audio: str,
+    output: Path | None,
+    png: Path | None,
+    options: ExplainOptions,
+    stderr: Console,
+    progress: Progress,
+) -> Path:
+    """Write the page, and pictures if wanted; returns the page's path.
+
+    Raises:
+        AsrError: The recording cannot be read, or an option does not fit the model or the text.
+    """
+    layer, direction = _check_cell(recognizer, options)
+    sample_rate = recognizer.checkpoint.front_end.config.sample_rate
+    clip = read_clip(audio, sample_rate, options.start_s, options.end_s)
+    if clip.note:
+        stderr.print(f"[yellow]note:[/] {escape(clip.name)}: {escape(clip.note)}")
+    task = progress.add_task("listening", total=1.0)
+    found = explain(
+        recognizer,
+        clip,
+        reference=options.reference,
+        words=options.words,
+        stage=lambda name, part: progress.update(task, description=name, completed=part),
+    )
+    word = pick_word(found.words, options.words[0] if options.words else None)
+    page = render_page(
+        found,
+        recognizer.checkpoint,
+        layer=layer,
+        direction=direction,
+        word=word,
+        decoder=_describe_decoder(recognizer),
+    )
+    path = output or Path("stdin.html" if audio == "-" else f"{Path(audio).stem}.html")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    if png:
+        _save_figures(found, recognizer, clip, png, (layer, direction), word)
+    stderr.print(
+        f"{escape(str(path))}: {clip.duration_s:.2f} s, {len(found.words)} words, "
+        f"{path.stat().st_size / 1e6:.1f} MB"
+    )
+    return path
+
+
+def _check_cell(recognizer: Recognizer, options: ExplainOptions) -> tuple[int, Direction]:
+    num_layers = len(recognizer.checkpoint.model.layers)
+    layer = num_layers if options.layer is None else options.layer
+    if not 1 <= layer <= num_layers:
+        raise ConfigError(f"no layer {layer}; the model has layers 1 to {num_layers}")
+    if options.direction not in DIRECTIONS:
+        raise ConfigError(f"no direction {options.direction!r}; there are forward and backward")
+    return layer, options.direction
+
+
+def _describe_decoder(recognizer: Recognizer) -> str:
+    decoder = recognizer.decoder
+    if not isinstance(decoder, BeamDecoder | PhoneBeamDecoder):
+        return "greedy decoding"
+    kind = "beam search" + (" over phones" if isinstance(decoder, PhoneBeamDecoder) else "")
+    words = f" among {len(decoder.words):,} words" if decoder.words is not None else ""
+    model = f" with the language model {decoder.lm.name}" if decoder.lm else ""
+    return f"{kind}{words}{model}"
+
+
+def _save_figures(
+    found: Explanation,
+    recognizer: Recognizer,
+    clip: Clip,
+    folder: Path,
+    cell: tuple[int, Direction],
+    word: int | None,
+) -> None:
+    for name, panels in figures(found, recognizer.checkpoint, *cell, word).items():
+        save_figure(folder / f"{name}.png", panels, clip.start_s, clip.duration_s)
+
+
+def run_inspect(
+    checkpoint: Checkpoint,
+    run: Path | None,
+    audio: Sequence[str],
+    output: Path | None,
+    stdout: Console,
+    stderr: Console,
+    progress: Progress,
+) -> None:
+    """Print what a model is like, and write it as a page if wanted.
+
+    Raises:
+        AsrError: The run has no history, or a recording cannot be read.
+    """
+    history = read_history(run) if run else []
+    sample_rate = checkpoint.front_end.config.sample_rate
+    clips = [read_clip(source, sample_rate, None, None) for source in audio or _recordings_of(run)]
+    if not clips:
+        stderr.print("[yellow]note:[/] without --audio, gates and memory are not measured")
+    task = progress.add_task("inspecting", total=1.0)
+    found = inspect(
+        checkpoint,
+        clips,
+        lambda name, part: progress.update(task, description=name, completed=part),
+    )
+    for table in terminal_tables(found, history):
+        stdout.print(table, "")
+    if output:
+        page = render_inspection(found, checkpoint, curves_of(history), run.name if run else "")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(page, encoding="utf-8")
+        stderr.print(f"{escape(str(output))}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _recordings_of(run: Path | None) -> list[str]:
+    """Some of the recordings that the run was validated on, if they are still there."""
+    if run is None or not (run / "config.yaml").is_file():
+        return []
+    data = read_yaml(run / "config.yaml").get("data")
+    manifests = [Path(name) for name in data.get("valid", [])] if isinstance(data, dict) else []
+    found = [u.audio for path in manifests if path.is_file() for u in read_manifest(path)]
+    there = [str(audio) for audio in found if audio.is_file()]
+    return there[:: max(1, len(there) // _NUM_RECORDINGS)][:_NUM_RECORDINGS]
