@@ -49,6 +49,8 @@ class PhoneConfig(Config):
     """The second CTC loss; it needs `model.phone_layer` and `data.lexicon`."""
 
     weight: float = Field(0.5, ge=0)
+    crf: float = Field(0.0, ge=0, le=1)
+    """How far the loss goes from CTC (0) to a random field over its paths (1)."""
 
 
 class ChunkConfig(Config):
@@ -74,6 +76,8 @@ class OptimConfig(Config):
     accumulate: int = Field(1, ge=1)
     """Batches to one update."""
     lr: float = Field(1e-3, gt=0)
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """Of the recurrent layers' matrices; all others are AdamW's."""
     weight_decay: float = Field(1e-2, ge=0)
     warmup_steps: int = Field(400, ge=0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"

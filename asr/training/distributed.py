@@ -40,6 +40,11 @@ class World:
         dist.all_reduce(tensor)
         return [float(value) for value in tensor.tolist()]
 
+    def share(self, tensor: torch.Tensor, owner: int) -> None:
+        """Give every process that of process `owner`, in place."""
+        if self.size > 1:
+            dist.broadcast(tensor, owner)
+
     def barrier(self) -> None:
         """Wait for everybody."""
         if self.size > 1:

@@ -41,8 +41,9 @@ from asr.training.display import Display, EpochRow, TensorBoard
 from asr.training.distributed import World, open_world
 from asr.training.network import first_model, fresh_model, make_objective
 from asr.training.objective import Losses, Objective
+from asr.training.optimizer import make_optimizers
 from asr.training.schedule import WeightAverage, learning_rate
-from asr.training.state import load_state, optimizer_tensors, restore_optimizer, save_state
+from asr.training.state import load_state, optimizer_tensors, restore_optimizers, save_state
 from asr.training.validate import Validation, decode_greedy, token_errors, validate
 
 __all__ = ["Trainer", "train"]
@@ -113,11 +114,15 @@ class Trainer:
         self.dataset = make_dataset(self.corpus, config, self.front_end, training=True)
         torch.manual_seed(config.train.seed)
         model = first_model(config, self.tokenizer, self.phones, self.front_end)
-        self.objective = make_objective(config, model, self._teacher_size).to(world.device)
+        self.objective = make_objective(config, model, self._teacher_size, self.dataset.phones).to(
+            world.device
+        )
         self.parallel: nn.Module = self.objective
         if world.size > 1:
             self.parallel = DistributedDataParallel(self.objective)
-        self.optimizer = _make_optimizer(self.objective, config)
+        self.optimizers = make_optimizers(
+            self.objective, model.layers, config.model.hidden, config.train, world
+        )
         self.average = WeightAverage(self.objective, config.train.ema_decay)
         self.tensorboard = TensorBoard(out / "tensorboard")
         self.epoch, self.batch, self.step = 0, 0, 0
@@ -194,8 +199,9 @@ class Trainer:
         # One seed per update makes dropout the same after a resume.
         torch.manual_seed((self.config.train.seed << 32) + self.step * 1024 + self.world.rank)
         rate = learning_rate(self.step, total_steps, self.config.train)
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = rate
+        for optimizer in self.optimizers:
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = rate
         chunking = self._chunking()
         for batch in group:
             losses = self._forward(batch.to(self.world.device), chunking)
@@ -203,14 +209,15 @@ class Trainer:
             self._count(batch, losses)
         norm = nn.utils.clip_grad_norm_(self.objective.parameters(), self.config.train.clip_norm)
         if torch.isfinite(norm):
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
             self.average.update(self.objective)
             self.sums["norm"] += float(norm)
             self.sums["updates"] += 1
             self.bad_updates = 0
         else:
             self._skip_update()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.parallel.zero_grad(set_to_none=True)
         self.step += 1
 
     def _chunking(self) -> Chunking | None:
@@ -329,7 +336,7 @@ class Trainer:
             return
         tensors = {f"weights.{n}": t for n, t in self.objective.state_dict().items()}
         tensors |= {f"average.{n}": t for n, t in self.average.values.items()}
-        tensors |= optimizer_tensors(self.optimizer, self.objective)
+        tensors |= optimizer_tensors(self.optimizers, self.objective)
         counters = {
             "epoch": self.epoch,
             "batch": self.batch,
@@ -363,7 +370,7 @@ class Trainer:
     def _take_over(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
         self.objective.load_state_dict(_strip("weights.", tensors))
         self.average.load(_strip("average.", tensors), counters["average_updates"])
-        restore_optimizer(self.optimizer, self.objective, tensors)
+        restore_optimizers(self.optimizers, self.objective, tensors)
         for name in ("epoch", "batch", "step", "sums", "hours_seen", "epoch_seconds"):
             setattr(self, name, counters[name])
         self.bad_updates = counters["bad_updates"]
@@ -372,14 +379,3 @@ class Trainer:
 
 def _strip(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-
-
-def _make_optimizer(module: nn.Module, config: RunConfig) -> torch.optim.AdamW:
-    """AdamW; biases and normalisation weights are not decayed."""
-    matrices = [p for p in module.parameters() if p.ndim > 1]
-    vectors = [p for p in module.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.train.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.train.lr, betas=(0.9, 0.98), fused=True)

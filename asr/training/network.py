@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from asr.audio.features import LogMel
 from asr.checkpoint import load_checkpoint
 from asr.errors import TrainingError
+from asr.lexicon import PHONES
 from asr.models import BiLSTM, build_model
 from asr.models.transfer import warm_start
 from asr.tokenizer import Tokenizer
 from asr.training.config import RunConfig
+from asr.training.crf import trigram
 from asr.training.objective import Objective
 
 __all__ = ["first_model", "fresh_model", "make_objective"]
@@ -49,11 +51,28 @@ def first_model(
     return model
 
 
-def make_objective(config: RunConfig, model: BiLSTM, teacher_size: int | None) -> Objective:
-    """The network with its losses."""
+def make_objective(
+    config: RunConfig,
+    model: BiLSTM,
+    teacher_size: int | None,
+    phone_sequences: Sequence[Sequence[int]] | None = None,
+) -> Objective:
+    """The network with its losses.
+
+    Args:
+        config: Of the run.
+        model: The network.
+        teacher_size: Width of the teacher's states; None without one.
+        phone_sequences: What the random field's language model is counted from; None for CTC.
+    """
+    phone_model = None
+    if phone_sequences is not None and config.phones.crf:
+        phone_model = trigram(phone_sequences, len(PHONES))
     return Objective(
         model,
         teacher_size,
         teacher_weight=config.teacher.weight,
         phone_weight=config.phones.weight,
+        crf_weight=config.phones.crf,
+        phone_model=phone_model,
     )

@@ -12,6 +12,7 @@ from asr.data.dataset import Batch
 from asr.models import BiLSTM
 from asr.models.bilstm import Chunking, spread
 from asr.models.recurrent import lengths_to_mask
+from asr.training.crf import log_partition
 
 __all__ = ["Losses", "Objective"]
 
@@ -23,7 +24,7 @@ class Losses:
     Attributes:
         total: Scalar to minimise.
         ctc: float32 (batch,), natural log, per recording, infinite where the text does not fit.
-        phones: Scalar, CTC per phone, 0 without phones.
+        phones: Scalar, per phone, 0 without phones.
         teacher: Scalar mean squared error, 0 without a teacher.
         log_probs: float32 (batch, steps, vocab), detached.
         steps: int64 (batch,).
@@ -47,8 +48,21 @@ class Objective(nn.Module):
         *,
         teacher_weight: float = 1.0,
         phone_weight: float = 0.5,
+        crf_weight: float = 0.0,
+        phone_model: torch.Tensor | None = None,
     ) -> None:
+        """Put the parts together.
+
+        Args:
+            model: The network.
+            teacher_size: Width of the teacher's states, or None for no teacher.
+            teacher_weight: Of the distance to them.
+            phone_weight: Of the phones' loss.
+            crf_weight: How far that loss goes from CTC (0) to the random field (1).
+            phone_model: As `asr.training.crf.trigram` makes it; None for CTC.
+        """
         super().__init__()
+        self.phone_model: torch.Tensor | None
         self.model = model
         self.per_step = model.tokens_per_step(model.config.layers)
         self.teacher_head = (
@@ -56,6 +70,9 @@ class Objective(nn.Module):
         )
         self.teacher_weight = teacher_weight
         self.phone_weight = phone_weight
+        self.crf_weight = crf_weight
+        # Counted anew from the corpus at every start.
+        self.register_buffer("phone_model", phone_model, persistent=False)
 
     def forward(self, batch: Batch, chunking: Chunking | None = None) -> Losses:
         """CTC per target token, plus the weighted other losses."""
@@ -64,7 +81,7 @@ class Objective(nn.Module):
         total, ctc = _feasible_ctc(outputs.letters, steps, batch.targets, batch.target_lengths)
         phones = teacher = total.new_zeros(())
         if outputs.phones is not None:
-            phones, _ = _feasible_ctc(outputs.phones, steps, batch.phones, batch.phone_lengths)
+            phones = self._phone_loss(outputs.phones, steps, batch)
             total = total + self.phone_weight * phones
         if self.teacher_head is not None and batch.teacher is not None:
             teacher = self._teacher_loss(outputs.encoded, steps, batch.teacher)
@@ -72,6 +89,17 @@ class Objective(nn.Module):
         return Losses(
             total, ctc.detach(), phones.detach(), teacher.detach(), outputs.letters.detach(), steps
         )
+
+    def _phone_loss(
+        self, log_probs: torch.Tensor, steps: torch.Tensor, batch: Batch
+    ) -> torch.Tensor:
+        mean, ctc = _feasible_ctc(log_probs, steps, batch.phones, batch.phone_lengths)
+        if self.phone_model is None or not self.crf_weight:
+            return mean
+        used = torch.isfinite(ctc) & (batch.phone_lengths > 0)
+        partition = log_partition(log_probs, steps, self.phone_model)
+        per_phone = (partition * used).sum() / (batch.phone_lengths * used).sum().clamp(min=1)
+        return mean + self.crf_weight * per_phone
 
     def _teacher_loss(
         self, encoded: torch.Tensor, steps: torch.Tensor, target: torch.Tensor

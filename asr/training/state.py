@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import nn
 
 from asr.errors import TrainingError
 
-__all__ = ["load_state", "optimizer_tensors", "restore_optimizer", "save_state"]
+__all__ = ["load_state", "optimizer_tensors", "restore_optimizers", "save_state"]
 
 
 def save_state(path: Path, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
@@ -50,24 +51,33 @@ def load_state(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 
 def optimizer_tensors(
-    optimizer: torch.optim.Optimizer, module: nn.Module
+    optimizers: Sequence[torch.optim.Optimizer], module: nn.Module
 ) -> dict[str, torch.Tensor]:
-    """The optimiser's tensors under names made of the parameter's name."""
+    """The optimisers' tensors under names made of the parameter's name."""
     return {
         f"optimizer.{name}.{key}": value
         for name, parameter in module.named_parameters()
+        for optimizer in optimizers
         for key, value in optimizer.state.get(parameter, {}).items()
     }
 
 
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer, module: nn.Module, tensors: dict[str, torch.Tensor]
+def restore_optimizers(
+    optimizers: Sequence[torch.optim.Optimizer],
+    module: nn.Module,
+    tensors: dict[str, torch.Tensor],
 ) -> None:
     """Put back what `optimizer_tensors` took."""
     parameters = dict(module.named_parameters())
+    owners = {
+        parameter: optimizer
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
     for name, tensor in tensors.items():
         if not name.startswith("optimizer."):
             continue
         parameter_name, _, key = name.removeprefix("optimizer.").rpartition(".")
         parameter = parameters[parameter_name]
-        optimizer.state[parameter][key] = tensor.to(parameter.device)
+        owners[parameter].state[parameter][key] = tensor.to(parameter.device)

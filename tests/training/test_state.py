@@ -7,48 +7,53 @@ import torch
 from torch import nn
 
 from asr.errors import TrainingError
-from asr.training.state import load_state, optimizer_tensors, restore_optimizer, save_state
+from asr.training.config import OptimConfig
+from asr.training.distributed import World
+from asr.training.optimizer import make_optimizers
+from asr.training.state import load_state, optimizer_tensors, restore_optimizers, save_state
 
 
-def train(module, optimizer, steps, first=0):
+def train(module, optimizers, steps, first=0):
     for step in range(first, first + steps):
         torch.manual_seed(step)
-        module(torch.randn(4, 3)).square().sum().backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        module(torch.randn(4, 3))[0].square().sum().backward()
+        for optimizer in optimizers:
+            optimizer.step()
+        module.zero_grad()
 
 
 def new():
     torch.manual_seed(0)
-    module = nn.Linear(3, 2)
-    return module, torch.optim.AdamW(module.parameters(), lr=0.1, betas=(0.9, 0.98))
+    module = nn.LSTM(3, 4)
+    config = OptimConfig(lr=0.1, optimizer="muon")
+    return module, make_optimizers(module, module, 4, config, World(0, 1, torch.device("cpu")))
 
 
 def test_weights_counters_and_moments_come_back_exactly_and_training_goes_on(tmp_path):
-    unbroken, optimizer = new()
-    train(unbroken, optimizer, 5)
+    unbroken, optimizers = new()
+    train(unbroken, optimizers, 5)
 
-    module, optimizer = new()
-    train(module, optimizer, 3)
+    module, optimizers = new()
+    train(module, optimizers, 3)
     counters = {"epoch": 1, "sums": {"loss": 0.1 + 0.2}, "history": [{"wer": 1 / 3}]}
     tensors = {f"weights.{n}": t for n, t in module.state_dict().items()}
-    save_state(tmp_path / "s", tensors | optimizer_tensors(optimizer, module), counters)
+    save_state(tmp_path / "s", tensors | optimizer_tensors(optimizers, module), counters)
 
-    resumed, optimizer = new()
+    resumed, optimizers = new()
     tensors, found = load_state(tmp_path / "s")
     assert found == counters
     resumed.load_state_dict(
         {n.removeprefix("weights."): t for n, t in tensors.items() if n.startswith("weights.")}
     )
-    restore_optimizer(optimizer, resumed, tensors)
-    train(resumed, optimizer, 2, first=3)
+    restore_optimizers(optimizers, resumed, tensors)
+    train(resumed, optimizers, 2, first=3)
     for left, right in zip(unbroken.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(left, right)
 
 
 def test_an_optimiser_that_has_not_stepped_has_nothing_to_store():
-    module, optimizer = new()
-    assert optimizer_tensors(optimizer, module) == {}
+    module, optimizers = new()
+    assert optimizer_tensors(optimizers, module) == {}
 
 
 def test_what_was_half_written_never_takes_the_place_of_the_old_state(tmp_path, monkeypatch):
