@@ -7,7 +7,7 @@ al. 2016) over CTC's paths, normalises over all token sequences that a small lan
     p(tokens | x) = p_ctc(tokens | x) p_lm(tokens) / sum of the same over all token sequences
 
 so that training works on what the language model cannot know. Its negative logarithm is the CTC
-loss plus `log_partition`, up to the constant p_lm(tokens).
+loss plus `log_partition`, less `log_probability`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 
 from asr.tokenizer import BLANK
 
-__all__ = ["log_partition", "trigram"]
+__all__ = ["log_partition", "log_probability", "trigram"]
 
 _START = 1  # the separator's id
 
@@ -68,6 +68,17 @@ def log_partition(
         log_probs, lengths, language_model
     )
     return result
+
+
+def log_probability(
+    tokens: torch.Tensor, lengths: torch.Tensor, language_model: torch.Tensor
+) -> torch.Tensor:
+    """Natural logarithm of p_lm, float32 (batch,), of (batch, max_tokens) ids of these lengths."""
+    start = tokens.new_full((len(tokens), 2), _START)
+    padded = torch.cat([start, tokens], dim=1).clamp(min=1) - 1
+    scores = language_model[padded[:, :-2], padded[:, 1:-1], padded[:, 2:]].log()
+    spoken = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+    return (scores * spoken).sum(dim=1)
 
 
 class _LogPartition(torch.autograd.Function):

@@ -292,7 +292,7 @@ class Trainer:
 
     def _averaged_objective(self) -> Objective:
         model = fresh_model(self.config, self.tokenizer, self.phones)
-        averaged = make_objective(self.config, model, self._teacher_size)
+        averaged = make_objective(self.config, model, self._teacher_size, self.dataset.phones)
         averaged.load_state_dict(
             self.average.values if self.config.train.ema_decay else self.objective.state_dict()
         )

@@ -12,7 +12,7 @@ from asr.data.dataset import Batch
 from asr.models import BiLSTM
 from asr.models.bilstm import Chunking, spread
 from asr.models.recurrent import lengths_to_mask
-from asr.training.crf import log_partition
+from asr.training.crf import log_partition, log_probability
 
 __all__ = ["Losses", "Objective"]
 
@@ -97,8 +97,9 @@ class Objective(nn.Module):
         if self.phone_model is None or not self.crf_weight:
             return mean
         used = torch.isfinite(ctc) & (batch.phone_lengths > 0)
-        partition = log_partition(log_probs, steps, self.phone_model)
-        per_phone = (partition * used).sum() / (batch.phone_lengths * used).sum().clamp(min=1)
+        known = log_probability(batch.phones, batch.phone_lengths, self.phone_model)
+        others = log_partition(log_probs, steps, self.phone_model) - known
+        per_phone = (others * used).sum() / (batch.phone_lengths * used).sum().clamp(min=1)
         return mean + self.crf_weight * per_phone
 
     def _teacher_loss(

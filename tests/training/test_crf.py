@@ -8,8 +8,8 @@ import math
 import pytest
 import torch
 
-from asr.ctc import collapse
-from asr.training.crf import log_partition, trigram
+from asr.ctc import collapse, ctc_loss
+from asr.training.crf import log_partition, log_probability, trigram
 
 START = 1
 
@@ -96,3 +96,27 @@ def test_trigram_follows_the_counts() -> None:
     assert model[0, 0].tolist() == pytest.approx(three)
     assert model[1, 2].tolist() == pytest.approx(one), "an unseen context falls back to one token"
     torch.testing.assert_close(model.sum(dim=-1), torch.ones(3, 3))
+
+
+def test_probability_of_a_sequence_is_the_product_of_its_tokens() -> None:
+    model = random_model(3)
+    tokens = torch.tensor([[2, 3, 3], [1, 0, 0]])
+    got = log_probability(tokens, torch.tensor([3, 1]), model)
+    product = model[0, 0, 1] * model[0, 1, 2] * model[1, 2, 2]
+    torch.testing.assert_close(got, torch.stack([product, model[0, 0, 0]]).log())
+
+
+def test_the_probabilities_of_all_sequences_add_up_to_one() -> None:
+    """Two steps hold every sequence of at most two different tokens."""
+    torch.manual_seed(0)
+    log_probs = torch.randn(1, 2, 4).log_softmax(dim=-1)
+    model, steps = random_model(3), torch.tensor([2])
+    whole = log_partition(log_probs, steps, model)
+    total = 0.0
+    for tokens in [(), (1,), (2,), (3,), *itertools.permutations((1, 2, 3), 2)]:
+        padded = torch.tensor([[*tokens, 0, 0][:2]])
+        count = torch.tensor([len(tokens)])
+        ctc = ctc_loss(log_probs, steps, padded, count)
+        known = log_probability(padded, count, model)
+        total += float((known - ctc - whole).exp())
+    assert total == pytest.approx(1.0, abs=1e-5)

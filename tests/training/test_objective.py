@@ -9,6 +9,7 @@ import torch
 
 from asr.data.dataset import Example, collate
 from asr.models import BiLSTMConfig, build_model
+from asr.training.crf import log_partition, log_probability, trigram
 from asr.training.objective import Objective
 
 VOCAB, PHONES, MELS = 5, 7, 8
@@ -190,3 +191,26 @@ def test_a_network_without_a_phone_output_does_not_mind_phones():
     )
     assert with_phones.phones == 0
     assert with_phones.total == without.total
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.0])
+def test_the_phones_loss_lies_between_ctc_and_the_random_field(weight):
+    phone_model = trigram([[2, 3, 1, 4], [5, 6]], PHONES)
+    examples = [example(0, 40, [1, 2], phones=[2, 3, 3]), example(1, 33, [4], phones=[5])]
+    batch = collate(examples)
+    mixed = make(phone_layer=1, crf_weight=weight, phone_model=phone_model)
+    outputs = mixed.model(batch.features, batch.lengths)
+    ctc = sum(by_hand(mixed, one, "phones") for one in examples) / 4
+    others = log_partition(outputs.phones, outputs.steps, phone_model)
+    known = log_probability(batch.phones, batch.phone_lengths, phone_model)
+    expected = (1 - weight) * ctc + weight * (ctc + (others - known).sum() / 4)
+    torch.testing.assert_close(mixed(batch).phones, expected.detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_recording_of_unknown_phones_has_no_part_in_the_random_field():
+    phone_model = trigram([[2, 3, 1, 4], [5, 6]], PHONES)
+    objective = make(phone_layer=1, crf_weight=1.0, phone_model=phone_model)
+    known = example(0, 40, [1, 2], phones=[2, 3, 3])
+    alone = objective(collate([known])).phones
+    both = objective(collate([known, example(1, 33, [4])])).phones
+    torch.testing.assert_close(both, alone, rtol=1e-4, atol=1e-4)
