@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from asr.allocation import without_collector
 from asr.ctc import align, ctc_loss, is_feasible
 from asr.decoding.beam import BeamConfig, check_emissions
 from asr.decoding.greedy import GreedyDecoder
@@ -120,6 +121,7 @@ class PhoneBeamDecoder:
         return emissions.phones
 
     @cached_property
+    @without_collector()
     def _search(self) -> WordSearch:
         spellings = {
             word: [self.phones.ids(pronunciation) for pronunciation in known]

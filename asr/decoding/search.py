@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from pydantic import Field
 
+from asr.allocation import without_collector
 from asr.config import Config
 from asr.errors import DecoderError
 from asr.tokenizer import BLANK
@@ -138,6 +139,7 @@ class WordSearch:
         return WordStream(decoder, self._names, self.num_tokens, self.separator_id)
 
     @cached_property
+    @without_collector()
     def _tree(self) -> tuple[Any, Any]:
         """The lexicon as a tree of tokens, and the language model; both untyped, as the library is.
 

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from asr.allocation import without_collector
 from asr.errors import ConfigError, DecoderError
 from asr.tokenizer import SEPARATOR, Tokenizer
 
@@ -114,6 +115,7 @@ def _split_entry(line: str) -> list[str]:
     return [_VARIANT.sub("", word).lower(), *(_STRESS.sub("", phone) for phone in spoken)]
 
 
+@without_collector()
 def _read(
     path: Path, phones: Sequence[str], split: Callable[[str], list[str]]
 ) -> dict[str, list[Pronunciation]]:

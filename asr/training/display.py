@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +35,19 @@ class EpochRow:
     """Hours of speech trained on in an hour."""
     skipped_updates: int
     infeasible: int
+    layer_gradient_norms: dict[str, float] = field(default_factory=dict)
+    """Means over the epoch's updates, before clipping, by the part of the network."""
+
+    def numbers(self) -> dict[str, float]:
+        """All of it in one level: `layer_gradient_norms/layer 1` and so on."""
+        values = asdict(self)
+        parts = values.pop("layer_gradient_norms")
+        return values | {f"layer_gradient_norms/{name}": v for name, v in parts.items()}
+
+    def cells(self) -> dict[str, str]:
+        """What is shown in a table, by the column's name."""
+        shown = {k: v for k, v in asdict(self).items() if not isinstance(v, dict)}
+        return {k.replace("_", " "): format(v, _FORMATS.get(k, ".3f")) for k, v in shown.items()}
 
 
 _FORMATS = {
@@ -55,10 +68,11 @@ _FORMATS = {
 def render_history(rows: list[EpochRow]) -> Table:
     """The table per epoch."""
     table = Table(box=None, padding=(0, 1))
-    for field in fields(EpochRow):
-        table.add_column(field.name.replace("_", " "), justify="right")
-    for row in rows:
-        table.add_row(*(format(v, _FORMATS.get(k, ".3f")) for k, v in asdict(row).items()))
+    cells = [row.cells() for row in rows]
+    for name in cells[0] if cells else ():
+        table.add_column(name, justify="right")
+    for row in cells:
+        table.add_row(*row.values())
     return table
 
 
@@ -103,11 +117,7 @@ class ConsoleDisplay:
     def epoch(self, row: EpochRow) -> None:
         """Print the epoch's row."""
         self._close()
-        cells = (
-            f"{k.replace('_', ' ')} {format(v, _FORMATS.get(k, '.3f'))}"
-            for k, v in asdict(row).items()
-        )
-        self.message("  ".join(cells))
+        self.message("  ".join(f"{name} {text}" for name, text in row.cells().items()))
 
     def _show(self, name: str, done: int, total: int, text: str) -> None:
         if not self.console.is_terminal:

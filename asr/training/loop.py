@@ -39,7 +39,13 @@ from asr.training.data import (
 )
 from asr.training.display import Display, EpochRow, TensorBoard
 from asr.training.distributed import World, open_world
-from asr.training.network import first_model, fresh_model, make_objective
+from asr.training.network import (
+    first_model,
+    fresh_model,
+    gradient_norms,
+    make_objective,
+    parts_of,
+)
 from asr.training.objective import Losses, Objective
 from asr.training.optimizer import make_optimizers
 from asr.training.schedule import WeightAverage, learning_rate
@@ -126,7 +132,8 @@ class Trainer:
         self.average = WeightAverage(self.objective, config.train.ema_decay)
         self.tensorboard = TensorBoard(out / "tensorboard")
         self.epoch, self.batch, self.step = 0, 0, 0
-        self.sums = dict.fromkeys(_SUMS, 0.0)
+        self.parts = parts_of(model)
+        self.sums = self._no_sums()
         self.history: list[EpochRow] = []
         self.hours_seen, self.epoch_seconds, self.bad_updates = 0.0, 0.0, 0
 
@@ -207,13 +214,14 @@ class Trainer:
             losses = self._forward(batch.to(self.world.device), chunking)
             (losses.total / len(group)).backward()  # type: ignore[no-untyped-call]
             self._count(batch, losses)
+        norms = gradient_norms(self.parts)
         norm = nn.utils.clip_grad_norm_(self.objective.parameters(), self.config.train.clip_norm)
         if torch.isfinite(norm):
             for optimizer in self.optimizers:
                 optimizer.step()
             self.average.update(self.objective)
-            self.sums["norm"] += float(norm)
-            self.sums["updates"] += 1
+            for name, value in {"norm": float(norm), "updates": 1, **norms}.items():
+                self.sums[name] += value
             self.bad_updates = 0
         else:
             self._skip_update()
@@ -273,7 +281,10 @@ class Trainer:
     def _start_epoch(self, epoch: int) -> None:
         self.hours_seen += self._hours()
         self.epoch, self.batch, self.epoch_seconds = epoch, 0, 0.0
-        self.sums = dict.fromkeys(_SUMS, 0.0)
+        self.sums = self._no_sums()
+
+    def _no_sums(self) -> dict[str, float]:
+        return dict.fromkeys((*_SUMS, *self.parts), 0.0)
 
     def _finish_epoch(self) -> None:
         averaged = self._averaged_objective()
@@ -283,7 +294,7 @@ class Trainer:
         row = self._row(result)
         self.history.append(row)
         self.display.epoch(row)
-        self.tensorboard.write(self.step, {k: float(v) for k, v in asdict(row).items()})
+        self.tensorboard.write(self.step, row.numbers())
         with (self.out / "history.jsonl").open("w") as file:
             file.writelines(json.dumps(asdict(r)) + "\n" for r in self.history)
         self._export(averaged.model, row, "last.safetensors")
@@ -317,6 +328,7 @@ class Trainer:
             speed=self._speed(),
             skipped_updates=int(self.sums["skipped"]),
             infeasible=int(self.sums["infeasible"]),
+            layer_gradient_norms={name: self.sums[name] / updates for name in self.parts},
         )
 
     def _export(self, model: BiLSTM, row: EpochRow, name: str) -> None:
@@ -371,8 +383,9 @@ class Trainer:
         self.objective.load_state_dict(_strip("weights.", tensors))
         self.average.load(_strip("average.", tensors), counters["average_updates"])
         restore_optimizers(self.optimizers, self.objective, tensors)
-        for name in ("epoch", "batch", "step", "sums", "hours_seen", "epoch_seconds"):
+        for name in ("epoch", "batch", "step", "hours_seen", "epoch_seconds"):
             setattr(self, name, counters[name])
+        self.sums |= counters["sums"]
         self.bad_updates = counters["bad_updates"]
         self.history = [EpochRow(**row) for row in counters["history"]]
 

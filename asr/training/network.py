@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import nn
+
 from asr.audio.features import LogMel
 from asr.checkpoint import load_checkpoint
 from asr.errors import TrainingError
@@ -15,7 +17,7 @@ from asr.training.config import RunConfig
 from asr.training.crf import trigram
 from asr.training.objective import Objective
 
-__all__ = ["first_model", "fresh_model", "make_objective"]
+__all__ = ["first_model", "fresh_model", "gradient_norms", "make_objective", "parts_of"]
 
 
 def fresh_model(config: RunConfig, tokenizer: Tokenizer, phones: Sequence[str]) -> BiLSTM:
@@ -76,3 +78,23 @@ def make_objective(
         crf_weight=config.phones.crf,
         phone_model=phone_model,
     )
+
+
+def parts_of(model: BiLSTM) -> dict[str, list[nn.Parameter]]:
+    """The network's parameters from the bottom to the top, by the name of the part."""
+    below = [model.subsampling, *model.layers]
+    names = ["convolutions", *(f"layer {number}" for number in range(1, len(below)))]
+    parts = {
+        name: [*module.parameters(), *norm.parameters()]
+        for name, module, norm in zip(names, below, model.norms, strict=True)
+    }
+    parts["letters"] = list(model.output.parameters())
+    if model.phones is not None:
+        parts["phones"] = list(model.phones.parameters())
+    return parts
+
+
+def gradient_norms(parts: dict[str, list[nn.Parameter]]) -> dict[str, float]:
+    """Euclidean norm of each part's gradient; 0 where there is none."""
+    gradients = {n: [p.grad for p in ps if p.grad is not None] for n, ps in parts.items()}
+    return {name: float(nn.utils.get_total_norm(found)) for name, found in gradients.items()}

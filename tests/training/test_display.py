@@ -27,6 +27,7 @@ ROW = EpochRow(
     speed=99.6,
     skipped_updates=1,
     infeasible=2,
+    layer_gradient_norms={"layer 1": 0.5, "letters": 2.0},
 )
 
 
@@ -40,7 +41,8 @@ def test_a_row_names_every_value_with_rates_in_per_cent():
     line = shown(False, lambda display: display.epoch(ROW))
     assert line.count("\n") == 1
     for field in fields(EpochRow):
-        assert field.name.replace("_", " ") in line
+        shown_at_all = field.name != "layer_gradient_norms"
+        assert (field.name.replace("_", " ") in line) is shown_at_all
     for part in (
         "epoch 3",
         "wer 12.3%",
@@ -51,6 +53,14 @@ def test_a_row_names_every_value_with_rates_in_per_cent():
         "valid phone loss 0.625",
     ):
         assert part in line
+
+
+def test_numbers_are_in_one_level():
+    numbers = ROW.numbers()
+    assert numbers["wer"] == 0.123
+    assert numbers["layer_gradient_norms/layer 1"] == 0.5
+    assert numbers["layer_gradient_norms/letters"] == 2.0
+    assert all(isinstance(value, float | int) for value in numbers.values())
 
 
 def test_the_table_has_a_line_for_every_epoch():

@@ -49,4 +49,5 @@ def test_torchrun_trains_on_two_processes(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert all(0 < row["train_loss"] < 100 for row in rows)
+    assert all(norm > 0 for row in rows for norm in row["layer_gradient_norms"].values())
     load_checkpoint(tmp_path / "run/best.safetensors")

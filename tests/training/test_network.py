@@ -7,9 +7,10 @@ import torch
 
 from asr.checkpoint import load_checkpoint
 from asr.errors import TrainingError
-from asr.models import BiLSTMConfig
+from asr.models import BiLSTMConfig, build_model
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
+from asr.training.network import gradient_norms, parts_of
 
 from .processes import Silent
 from .tones import tiny_config
@@ -86,3 +87,20 @@ def test_a_model_that_does_not_fit_is_refused_in_one_line(trained, tmp_path, cha
     with pytest.raises(TrainingError, match=reason) as caught:
         first_model(further(config, path).model_copy(update=change), tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch", "none"])
+def test_every_parameter_is_in_one_part_of_the_network(norm):
+    config = BiLSTMConfig(layers=2, hidden=4, conv_channels=2, norm=norm, phone_layer=1)
+    model = build_model(config, 8, 5, 7)
+    parts = parts_of(model)
+    assert list(parts) == ["convolutions", "layer 1", "layer 2", "letters", "phones"]
+    together = [parameter for part in parts.values() for parameter in part]
+    assert sorted(map(id, together)) == sorted(map(id, model.parameters()))
+
+
+def test_gradient_norms_are_euclidean_and_none_is_zero():
+    first, second, third = (torch.nn.Parameter(torch.zeros(2)) for _ in range(3))
+    first.grad, second.grad = torch.tensor([3.0, 0.0]), torch.tensor([0.0, -4.0])
+    norms = gradient_norms({"both": [first, second, third], "none": [third]})
+    assert norms == {"both": 5.0, "none": 0.0}

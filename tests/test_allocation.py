@@ -1,0 +1,34 @@
+"""The collector is off inside, and afterwards as it was."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from asr.allocation import without_collector
+
+
+@pytest.fixture(autouse=True)
+def _collector_as_before():
+    was_enabled = gc.isenabled()
+    yield
+    (gc.enable if was_enabled else gc.disable)()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_it_is_off_inside_and_afterwards_as_it_was(enabled):
+    (gc.enable if enabled else gc.disable)()
+    with without_collector():
+        assert not gc.isenabled()
+        with without_collector():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled() is enabled
+
+
+def test_an_error_inside_leaves_it_as_it_was():
+    gc.enable()
+    with pytest.raises(ValueError, match="broken"), without_collector():
+        raise ValueError("broken")
+    assert gc.isenabled()
