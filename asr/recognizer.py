@@ -169,7 +169,7 @@ class Recognizer:
 
     def _decode(self, emissions: Emissions, start_s: float) -> list[Segment]:
         best = self.decoder.decode(emissions)[0]
-        words = words_of(best.tokens, emissions, self.checkpoint.tokenizer, start_s)
+        words = words_of(best, emissions, self.checkpoint.tokenizer, start_s)
         return _segments(words)
 
 

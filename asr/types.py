@@ -84,11 +84,13 @@ class Hypothesis:
         tokens: Token ids, word separators included.
         steps: The step at which each token first appears; same length as `tokens`.
         score: Natural log; the decoder says what it adds up.
+        confidences: In [0, 1], of each word, from a search that compared several; else empty.
     """
 
     tokens: tuple[int, ...]
     steps: tuple[int, ...]
     score: float
+    confidences: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from asr.ctc import collapse
+from asr.decoding.posteriors import with_confidences
 from asr.decoding.search import (
     FLOOR,
     BeamConfig,
@@ -90,10 +91,8 @@ class BeamDecoder:
         """
         check_emissions(emissions.log_probs, len(self.tokenizer))
         if self.words is None:
-            found = self._find_lexicon_free(emissions.log_probs)
-        else:
-            found = (_hypothesis(one) for one in self._search.find(emissions.log_probs))
-        return self._first_distinct(found, num_best)
+            return self._find_lexicon_free(emissions.log_probs, num_best)
+        return _hypotheses(self._search.find(emissions.log_probs), self.config, num_best)
 
     def with_config(self, config: BeamConfig) -> BeamDecoder:
         """The same decoder with other widths and weights; what has been built is shared."""
@@ -111,21 +110,20 @@ class BeamDecoder:
         """
         if self.words is None:
             raise DecoderError("a live beam search needs a lexicon", "use --decoder greedy")
-        return BeamStream(self._search.stream())
+        return BeamStream(self._search.stream(), self.config)
 
-    def _find_lexicon_free(self, log_probs: torch.Tensor) -> Iterable[Hypothesis]:
+    def _find_lexicon_free(self, log_probs: torch.Tensor, num_best: int) -> list[Hypothesis]:
         # The search reads raw memory: the tensor must stay alive until it returns.
         scores = log_probs.detach().float().cpu().clamp(min=FLOOR).contiguous()
         results = self._lexicon_free.decode(scores.data_ptr(), *scores.shape)
-        for result in results:
-            yield Hypothesis(*collapse(result.tokens[1 : len(scores) + 1]), score=result.score)
-
-    def _first_distinct(self, hypotheses: Iterable[Hypothesis], num_best: int) -> list[Hypothesis]:
         distinct: dict[str, Hypothesis] = {}
-        for hypothesis in hypotheses:
-            distinct.setdefault(self.tokenizer.decode(hypothesis.tokens), hypothesis)
+        for result in results:
             if len(distinct) >= num_best:
                 break
+            tokens, steps = collapse(result.tokens[1 : len(scores) + 1])
+            distinct.setdefault(
+                self.tokenizer.decode(tokens), Hypothesis(tokens, steps, result.score)
+            )
         return list(distinct.values())
 
     @cached_property
@@ -160,8 +158,9 @@ class BeamDecoder:
 class BeamStream:
     """A beam search under way."""
 
-    def __init__(self, stream: WordStream) -> None:
+    def __init__(self, stream: WordStream, config: BeamConfig) -> None:
         self._stream = stream
+        self._config = config
 
     def push(self, emissions: Emissions) -> None:
         """Search on."""
@@ -173,7 +172,7 @@ class BeamStream:
 
     def finish(self) -> Hypothesis:
         """The result; nothing can be pushed after it."""
-        return _hypothesis(self._stream.finish()[0])
+        return _hypotheses(self._stream.finish(), self._config, 1)[0]
 
 
 def spell(words: Iterable[str], tokenizer: Tokenizer) -> dict[str, list[list[int]]]:
@@ -202,6 +201,17 @@ def check_emissions(log_probs: torch.Tensor, num_tokens: int) -> None:
         )
     if log_probs.isnan().any():
         raise DecoderError("the emissions hold values that are not numbers (NaN)")
+
+
+def _hypotheses(found: Sequence[Found], config: BeamConfig, num_best: int) -> list[Hypothesis]:
+    """Results of different texts."""
+    distinct: dict[tuple[str, ...], Found] = {}
+    for one in found:
+        if len(distinct) < max(config.candidates, num_best):
+            distinct.setdefault(one.words, one)
+    candidates = [(one.words, one.score) for one in distinct.values()]
+    best = [_hypothesis(one) for one in list(distinct.values())[:num_best]]
+    return with_confidences(best, candidates, config.confidence_scale)
 
 
 def _hypothesis(found: Found) -> Hypothesis:

@@ -18,6 +18,7 @@ from asr.allocation import without_collector
 from asr.ctc import align, ctc_loss, is_feasible
 from asr.decoding.beam import BeamConfig, check_emissions
 from asr.decoding.greedy import GreedyDecoder
+from asr.decoding.posteriors import with_confidences
 from asr.decoding.search import Found, WordSearch, WordStream
 from asr.errors import DecoderError
 from asr.lexicon import Lexicon
@@ -106,7 +107,9 @@ class PhoneBeamDecoder:
         order = [i for i in total.argsort(descending=True).tolist() if total[i] > -torch.inf]
         if not order:  # the letters of every candidate need more steps than there are
             return GreedyDecoder(self.tokenizer).decode(emissions)
-        return [self.spelled(texts[i], emissions, float(total[i])) for i in order[:num_best]]
+        candidates = [(list(scores)[i], float(total[i])) for i in order]
+        best = [self.spelled(texts[i], emissions, float(total[i])) for i in order[:num_best]]
+        return with_confidences(best, candidates, self.config.confidence_scale)
 
     def spelled(self, tokens: list[int], emissions: Emissions, score: float) -> Hypothesis:
         """A hypothesis of letters, each where the emissions have it."""

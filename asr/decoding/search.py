@@ -55,7 +55,10 @@ class BeamConfig(Config):
     letter_weight: float = Field(default=0.5, ge=0)
     """Where the search goes over phones: what the letters' log-probability adds to a candidate."""
     candidates: int = Field(default=50, ge=1)
-    """How many texts that the phones have found are weighed by their letters."""
+    """How many texts that the search has found are weighed by their letters, and compared to tell
+    how sure each word is."""
+    confidence_scale: float = Field(default=0.3, ge=0)
+    """What their scores are multiplied by for that: `posteriors.word_posteriors`."""
 
 
 @dataclass(frozen=True)

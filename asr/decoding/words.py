@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from asr.ctc import TokenSpan, align
 from asr.tokenizer import Tokenizer
-from asr.types import Emissions, Word
+from asr.types import Emissions, Hypothesis, Word
 
 __all__ = ["MAX_EXTENSION_S", "words_of"]
 
@@ -17,37 +16,39 @@ MAX_EXTENSION_S = 0.1
 
 
 def words_of(
-    tokens: Sequence[int], emissions: Emissions, tokenizer: Tokenizer, offset_s: float = 0.0
+    hypothesis: Hypothesis, emissions: Emissions, tokenizer: Tokenizer, offset_s: float = 0.0
 ) -> tuple[Word, ...]:
-    """The words that `tokens` spell, in order and without overlap.
+    """The words that a hypothesis spells, in order and without overlap.
 
     A CTC network marks a token with a spike of a step or two somewhere inside its sound, so a word
     is given the steps from its first token to its last, and then up to `MAX_EXTENSION_S` more on
-    either side; two words closer than twice that meet halfway. Its confidence is the geometric
-    mean over its tokens of each token's probability at its own highest step: 1 where the network
-    was sure of every letter, and lower as soon as it doubts one.
+    either side; two words closer than twice that meet halfway. Its confidence is what the search
+    says of it. Where there was none, it is the geometric mean over its tokens of each token's
+    probability at its own highest step: 1 where the network was sure of every letter, and lower
+    as soon as it doubts one.
 
     Args:
-        tokens: A hypothesis' tokens; those between separators make a word.
-        emissions: What the tokens were decoded from.
+        hypothesis: Its tokens between separators make a word.
+        emissions: What it was decoded from.
         tokenizer: The vocabulary of both.
         offset_s: When the emissions begin in the recording.
 
     Raises:
         DecoderError: There are fewer steps than the tokens need.
     """
-    spans = align(emissions.log_probs, tokens)
+    spans = align(emissions.log_probs, hypothesis.tokens)
     runs = groupby(spans, key=lambda span: span.token == tokenizer.separator_id)
     groups = [list(run) for is_separator, run in runs if not is_separator]
     times = _extents(groups, emissions)
+    confidences = hypothesis.confidences or [_confidence(group, emissions) for group in groups]
     return tuple(
         Word(
             text=tokenizer.decode(span.token for span in group),
             start=offset_s + start,
             end=offset_s + end,
-            confidence=_confidence(group, emissions),
+            confidence=confidence,
         )
-        for group, (start, end) in zip(groups, times, strict=True)
+        for group, (start, end), confidence in zip(groups, times, confidences, strict=True)
     )
 
 

@@ -200,9 +200,9 @@ def explain(
     stage("gates", 0.0)
     outputs, cells = trace(model, features)
     emissions = _emissions(outputs, checkpoint.seconds_per_step)
-    tokens = recognizer.decoder.decode(emissions)[0].tokens
-    spans = align(emissions.log_probs, tokens)
-    chosen = words_of(tokens, emissions, checkpoint.tokenizer)
+    best = recognizer.decoder.decode(emissions)[0]
+    spans = align(emissions.log_probs, best.tokens)
+    chosen = words_of(best, emissions, checkpoint.tokenizer)
     targets = [
         target_of(group, emissions.log_probs) for group in word_groups(spans, checkpoint.tokenizer)
     ]

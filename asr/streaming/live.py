@@ -185,7 +185,7 @@ class _Passage:
 
     def _words(self, best: Hypothesis, num_steps: int) -> tuple[Word, ...]:
         heard = self.emissions[:num_steps]
-        return words_of(best.tokens, heard, self.tokenizer, self.start * self._step_s)
+        return words_of(best, heard, self.tokenizer, self.start * self._step_s)
 
 
 def _segment(words: tuple[Word, ...], seconds: float) -> Segment:

@@ -318,3 +318,12 @@ def test_a_stream_shows_the_words_that_are_closed():
 def test_a_live_search_needs_a_lexicon():
     with pytest.raises(DecoderError, match="needs a lexicon"):
         BeamDecoder(TOKENIZER).stream()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_words_found_with_a_lexicon_have_confidences(seed, lexicon_and_model):
+    emissions = random_emissions(seed, 8, len(SMALL))
+    for hypothesis in lexicon_and_model.decode(emissions, num_best=5):
+        words = SMALL.decode(hypothesis.tokens).split()
+        assert len(hypothesis.confidences) == len(words)
+        assert all(0 <= confidence <= 1 for confidence in hypothesis.confidences)

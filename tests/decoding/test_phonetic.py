@@ -205,3 +205,28 @@ def test_of_many_words_that_sound_alike_the_most_frequent_are_kept(tmp_path, cap
     assert found == set(words[-6:])
     assert best(decoder, heard("---", "K AE |")) == "aj"
     assert "Trie" not in "".join(capfd.readouterr())
+
+
+@given(st.integers(0, 50), st.integers(1, 12))
+@settings(max_examples=20, deadline=None)
+def test_every_hypothesis_says_how_sure_its_words_are(seed, steps):
+    """A word is at least as sure as the whole text it stands in."""
+    config = CONFIG.model_copy(update={"candidates": 10_000, "confidence_scale": 1.0})
+    everything = PhoneBeamDecoder(TOKENIZER, PHONES, LEXICON, config)
+    found = everything.decode(random_emissions(seed, steps), num_best=10_000)
+    weights = [math.exp(one.score - found[0].score) for one in found]
+    for one in found:
+        words = text(one).split()
+        assert len(one.confidences) == len(words)
+        same = [text(other).split() == words for other in found]
+        alone = sum(w for w, equal in zip(weights, same, strict=True) if equal) / sum(weights)
+        assert all(alone - 1e-6 <= share <= 1 for share in one.confidences)
+
+
+def test_a_sure_sound_is_a_sure_word(decoder):
+    sure, unsure = (
+        decoder.decode(Emissions(spelled(letters).log_probs, 0.04, sounds("K AE T |", p)))[0]
+        for letters, p in (("cat|", 0.99), ("cat|", 0.4))
+    )
+    assert text(sure) == text(unsure) == "cat"
+    assert unsure.confidences[0] < sure.confidences[0]

@@ -7,7 +7,7 @@ import torch
 from asr.decoding.greedy import GreedyDecoder
 from asr.decoding.words import MAX_EXTENSION_S, words_of
 from asr.errors import DecoderError
-from asr.types import Emissions
+from asr.types import Emissions, Hypothesis
 
 from .spelled import STEP_S, TOKENIZER, random_emissions, spelled
 
@@ -17,7 +17,11 @@ EXTENSION_STEPS = MAX_EXTENSION_S / STEP_S
 def words(path, offset_s=0.0, probability=0.9):
     emissions = spelled(path, probability)
     (hypothesis,) = GreedyDecoder(TOKENIZER).decode(emissions)
-    return words_of(hypothesis.tokens, emissions, TOKENIZER, offset_s)
+    return words_of(hypothesis, emissions, TOKENIZER, offset_s)
+
+
+def chosen(*tokens, **more):
+    return Hypothesis(tokens, tuple(range(len(tokens))), 0.0, **more)
 
 
 def in_steps(word):
@@ -63,8 +67,15 @@ def test_confidence_is_the_geometric_mean_of_the_tokens_highest_probabilities():
     emissions.log_probs[1, a] = math.log(0.5)
     emissions.log_probs[2, a] = math.log(0.8)
     emissions.log_probs[3, b] = math.log(0.2)
-    (word,) = words_of([a, b], emissions, TOKENIZER)
+    (word,) = words_of(chosen(a, b), emissions, TOKENIZER)
     assert word.confidence == pytest.approx(math.sqrt(0.8 * 0.2))
+
+
+def test_what_the_search_says_of_a_word_goes_before_its_letters():
+    c, separator = TOKENIZER.vocabulary.index("c"), TOKENIZER.separator_id
+    found = chosen(c, separator, c, confidences=(0.25, 0.5))
+    two = words_of(found, spelled("-c-|-c-"), TOKENIZER)
+    assert [word.confidence for word in two] == [0.25, 0.5]
 
 
 def test_confidence_rises_with_the_probability_of_the_letters():
@@ -91,10 +102,10 @@ def test_words_are_in_order_and_do_not_overlap(seed):
 def test_impossible_letters_have_confidence_zero():
     log_probs = torch.full((3, len(TOKENIZER)), -math.inf)
     log_probs[:, 0] = 0.0
-    (word,) = words_of([5], Emissions(log_probs, STEP_S), TOKENIZER)
+    (word,) = words_of(chosen(5), Emissions(log_probs, STEP_S), TOKENIZER)
     assert word.confidence == 0.0
 
 
 def test_more_tokens_than_steps_is_an_error():
     with pytest.raises(DecoderError, match="3 tokens need at least 3 steps"):
-        words_of([3, 4, 5], random_emissions(0, 2, len(TOKENIZER)), TOKENIZER)
+        words_of(chosen(3, 4, 5), random_emissions(0, 2, len(TOKENIZER)), TOKENIZER)
