@@ -179,7 +179,8 @@ def _summary(one: Evaluation, analysis: Analysis, several: bool) -> str:
     )
     if not one.results:
         return f"{head}WER not measured: no recording could be read\n{tail}"
-    return head + _rates(one) + tail + _normalised(analysis) + _frequent(analysis)
+    said = (_calibration(analysis), _normalised(analysis), _frequent(analysis))
+    return head + _rates(one) + tail + "".join(said)
 
 
 def _rates(one: Evaluation) -> str:
@@ -194,6 +195,18 @@ def _rates(one: Evaluation) -> str:
         f"WER {report.wer:.2%} (95 % interval {low:.2%} to {high:.2%})  "
         f"CER {report.cer:.2%} ({cer_low:.2%} to {cer_high:.2%})\n"
         f"{kinds} in {report.reference_words} words of {report.utterances} utterances\n"
+    )
+
+
+def _calibration(analysis: Analysis) -> str:
+    found = analysis.calibration
+    if found is None:
+        return ""
+    nce = "" if found.nce is None else f", NCE {found.nce:.2f}"
+    left_out = f", {found.left_out:,} left out" if found.left_out else ""
+    return (
+        f"confidence: expected calibration error {100 * found.ece:.1f} %{nce} "
+        f"({found.words:,} words{left_out})\n"
     )
 
 

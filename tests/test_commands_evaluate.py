@@ -17,6 +17,8 @@ from asr.lm import LmConfig, build_lm
 from .evaluation.planned import Planned, corpus, plan
 
 REFERENCES = {"a": "the cat sat", "b": "on the mat"}
+# 1 - (4 log(2/3) + log(1/3)) / (4 log(4/5) + log(1/5)) = 1 - 2.7205 / 2.5020
+NCE_OF_TWO_THIRDS = -0.0873
 OURS, THEIRS = ["the cat", "on a mat"], ["The cat sat.", "on the mat"]
 
 
@@ -75,6 +77,26 @@ def test_what_was_normalised_and_confused_is_on_the_terminal(evaluate):
     out = evaluate().out
     assert "most substituted: the > a (1)" in out
     assert "most deleted: sat (1)" in out
+
+
+def test_whether_confidences_are_true_is_on_the_terminal_in_the_json_and_on_the_page(
+    evaluate, tmp_path
+):
+    # Four of five words are right and all have the confidence 2/3, kept as 0.667.
+    out = evaluate(json_file=tmp_path / "r.json", html=tmp_path / "r.html").out
+    expected = (
+        f"confidence: expected calibration error 13.3 %, NCE {NCE_OF_TWO_THIRDS:.2f} (5 words)\n"
+    )
+    assert expected in out
+    found = json.loads((tmp_path / "r.json").read_text())["calibration"]
+    assert found["words"] == 5
+    assert found["ece"] == pytest.approx(0.8 - 0.667)
+    assert found["nce"] == pytest.approx(NCE_OF_TWO_THIRDS, abs=2e-3)
+    assert '<section id="confidence">' in (tmp_path / "r.html").read_text()
+
+
+def test_where_all_words_are_right_no_cross_entropy_is_told(evaluate):
+    assert "expected calibration error 33.3 % (6 words)\n" in evaluate(ours=THEIRS).out
 
 
 def test_after_control_c_the_next_step_is_told_and_it_works(evaluate, tmp_path):

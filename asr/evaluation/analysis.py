@@ -9,10 +9,12 @@ from typing import Any
 from asr.errors import ConfigError
 from asr.evaluation.run import Evaluation
 from asr.scoring import (
+    Calibration,
     Confusions,
     Part,
     WordClass,
     break_down,
+    calibrate_words,
     count_confusions,
     word_accuracy,
 )
@@ -37,12 +39,14 @@ class Analysis:
         confusions: Every error, counted.
         word_classes: Accuracy by how common a word is; None where no language model says.
         changes: What the normaliser did, to "reference" and "hypothesis".
+        calibration: Whether confidences are what they say; None where the system has none.
     """
 
     breakdowns: dict[str, list[Part]]
     confusions: Confusions
     word_classes: list[WordClass] | None
     changes: dict[str, Changes]
+    calibration: Calibration | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; rates are fractions."""
@@ -55,6 +59,7 @@ class Analysis:
                 None if self.word_classes is None else [one.to_json() for one in self.word_classes]
             ),
             "normalisation": {side: _changes(found) for side, found in self.changes.items()},
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
         }
 
 
@@ -95,6 +100,11 @@ def analyse(
                 (r.outcome.text for r in evaluation.results), evaluation.normaliser
             ),
         },
+        calibration=calibrate_words(
+            evaluation.scores,
+            [r.outcome.words for r in evaluation.results],
+            evaluation.normaliser,
+        ),
     )
 
 

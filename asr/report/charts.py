@@ -1,4 +1,4 @@
-"""Small charts as inline SVG, one for each row of a table.
+"""Small charts as inline SVG, most of them for a row of a table.
 
 Positions are percentages of the chart's width, so that a chart is as wide as its place in the page
 while its text and points keep their size.
@@ -10,11 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Scale", "axis", "bar", "histogram", "interval", "scale_to"]
+__all__ = ["Scale", "axis", "bar", "histogram", "interval", "reliability", "scale_to"]
 
 ROW_PX = 26
 MIDDLE_PX = ROW_PX // 2
 HISTOGRAM_PX = 110
+PLOT_PX = 220
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,44 @@ def _column(left: float, width: float, height: float, count: int, label: str) ->
         f'<text x="{middle}" y="{top - 5:g}" text-anchor="middle">{count}</text>'
         f'<text x="{middle}" y="{HISTOGRAM_PX - 5}" text-anchor="middle">{label}</text>'
     )
+
+
+def reliability(points: Sequence[tuple[float, float, tuple[float, float]]]) -> str:
+    """What was promised across, what was kept upwards, both from 0 to 1, and their diagonal.
+
+    The labels of the upright axis stand to the left of the chart, which needs a margin there.
+
+    Args:
+        points: (promised, kept, interval of what was kept).
+    """
+    scale = Scale(1.0, 0.2)
+    lines = "".join(
+        _line("grid", (x, 0.0), (x, 1.0)) + _line("grid", (0.0, x), (1.0, x)) for x in scale.ticks
+    )
+    labels = "".join(
+        f'<text x="-6" y="{_height(tick) + 4:g}" text-anchor="end">{100 * tick:.0f} %</text>'
+        for tick in scale.ticks
+    )
+    marks = "".join(
+        _line("whisker", (x, ends[0]), (x, ends[1]))
+        + f'<circle class="point" cx="{scale.at(x)}" cy="{_height(y):g}" r="4.5"/>'
+        for x, y, ends in points
+    )
+    diagonal = _line("whole", (0.0, 0.0), (1.0, 1.0))
+    return f'<svg height="{PLOT_PX}" aria-hidden="true">{lines}{labels}{diagonal}{marks}</svg>'
+
+
+def _line(name: str, start: tuple[float, float], end: tuple[float, float]) -> str:
+    scale = Scale(1.0, 1.0)
+    return (
+        f'<line class="{name}" x1="{scale.at(start[0])}" x2="{scale.at(end[0])}"'
+        f' y1="{_height(start[1]):g}" y2="{_height(end[1]):g}"/>'
+    )
+
+
+def _height(share: float) -> float:
+    """Pixels from the top of a plot."""
+    return round(PLOT_PX * (1 - share), 1)
 
 
 def _grid(scale: Scale) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from asr.comparison import Comparison
 from asr.evaluation import Analysis, Evaluation
+from asr.report.confidence import confidence_section
 from asr.report.rows import embed, utterance_rows
 from asr.report.sections import errors_section, method_section, overview, parts_section
 
@@ -26,6 +27,7 @@ _SECTIONS = {
     "overview": "Overview",
     "where": "Where",
     "what": "What",
+    "confidence": "Confidence",
     "utterances": "Utterances",
     "how": "How",
 }
@@ -77,10 +79,13 @@ def render_page(
     body = [overview(evaluations, comparisons)]
     if main.results:
         body += [parts_section(main, analysis), errors_section(analysis)]
+    if analysis.calibration:
+        body += [confidence_section(analysis.calibration)]
     body += [_utterances(evaluations), method_section(main, analysis)]
+    content = "".join(body)
     return (
-        _head(title)
-        + "".join(body)
+        _head(title, [key for key in _SECTIONS if f'<section id="{key}"' in content])
+        + content
         + f'</main>\n<script type="application/json" id="data">{embed(data)}</script>\n'
         + f"<script>{_asset('report.js')}</script>\n</body>\n</html>\n"
     )
@@ -90,8 +95,8 @@ def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
-def _head(title: str) -> str:
-    links = "".join(f'<li><a href="#{key}">{name}</a></li>' for key, name in _SECTIONS.items())
+def _head(title: str, sections: Sequence[str]) -> str:
+    links = "".join(f'<li><a href="#{key}">{_SECTIONS[key]}</a></li>' for key in sections)
     return f"""<!doctype html>
 <html lang="en">
 <head>

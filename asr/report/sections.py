@@ -13,7 +13,7 @@ from asr.scoring import Interval, Part, WordClass
 from asr.scoring.words import first
 from asr.text import Changes
 
-__all__ = ["errors_section", "method_section", "overview", "parts_section", "percent"]
+__all__ = ["errors_section", "fact", "method_section", "overview", "parts_section", "percent"]
 
 MOST_ROWS = 12
 """Of a table, before the rest is folded away."""
@@ -103,17 +103,18 @@ def _facts(main: Evaluation) -> str:
         ("i", "Insertions", percent(report.insertions / words), "insertions"),
         ("", "Character errors", percent(report.cer), "cer"),
     ]
-    boxes = [_fact(kind, name, v, _range(main.intervals[key])) for kind, name, v, key in facts]
+    boxes = [fact(kind, name, v, _range(main.intervals[key])) for kind, name, v, key in facts]
     spoken = f"{report.utterances:,} utterances"
     if speakers:
         spoken += f", {speakers:,} speaker{'s' if speakers > 1 else ''}"
-    boxes.append(_fact("", "Words", f"{report.reference_words:,}", spoken))
+    boxes.append(fact("", "Words", f"{report.reference_words:,}", spoken))
     speed = f"real-time factor {main.real_time_factor:.4f}"
-    boxes.append(_fact("", "Audio", _length(main.audio_s), speed))
+    boxes.append(fact("", "Audio", _length(main.audio_s), speed))
     return f'<dl class="facts">{"".join(boxes)}</dl>'
 
 
-def _fact(kind: str, name: str, value: str, small: str) -> str:
+def fact(kind: str, name: str, value: str, small: str) -> str:
+    """One box of a list of facts; `kind` is the letter of its dot's colour, or empty."""
     dot = f'<i class="dot {kind}"></i>' if kind else ""
     return f"<div><dt>{dot}{name}</dt><dd>{value}<small>{small}</small></dd></div>"
 

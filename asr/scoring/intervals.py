@@ -1,4 +1,4 @@
-"""Confidence intervals of error rates by the bootstrap, speaker by speaker.
+"""Confidence intervals: of error rates by the bootstrap, speaker by speaker; of a plain share.
 
 M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR performance
 evaluation", ICASSP 2004. One speaker's utterances are not independent, so whole speakers are drawn.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ __all__ = [
     "quantiles",
     "rates",
     "resample",
+    "wilson",
 ]
 
 Interval = tuple[float, float]
@@ -144,3 +146,18 @@ def quantiles(values: npt.NDArray[np.float64]) -> Interval:
     # Interpolation between infinities would be not a number.
     low, high = np.quantile(values, TAILS, method="inverted_cdf")
     return float(low), float(high)
+
+
+def wilson(hits: int, total: int) -> Interval:
+    """The 95 % interval of a share of independent trials; not a number without any trial.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927. It
+    stays within [0, 1] and has a width where all trials went the same way.
+    """
+    if not total:
+        return math.nan, math.nan
+    share, square = hits / total, NormalDist().inv_cdf(TAILS[1]) ** 2
+    middle = share + square / (2 * total)
+    half = math.sqrt(square * (share * (1 - share) / total + square / (4 * total**2)))
+    scale = 1 + square / total
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)

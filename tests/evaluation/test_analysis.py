@@ -10,6 +10,7 @@ from asr.errors import ConfigError
 from asr.evaluation import analyse, evaluate
 from asr.types import Utterance
 
+from .made import evaluation as made
 from .planned import Planned, plan, record
 
 
@@ -73,3 +74,17 @@ def test_everything_goes_into_the_json(evaluation):
 
 def test_without_a_language_model_words_have_no_classes(evaluation):
     assert analyse(evaluation).to_json()["word_accuracy"] is None
+
+
+def test_confidences_are_held_against_what_is_right(evaluation):
+    # Three words, each with the confidence 2/3, of which two are right.
+    found = json.loads(json.dumps(analyse(evaluation).to_json()))["calibration"]
+    assert (found["words"], found["left_out"]) == (3, 0)
+    assert found["ece"] == pytest.approx(abs(2 / 3 - 0.667))
+    assert found["nce"] == pytest.approx(0, abs=1e-5)
+    (used,) = [one for one in found["bins"] if one["words"]]
+    assert (used["low"], used["words"], used["right"]) == (0.6, 3, 2)
+
+
+def test_without_words_there_is_no_calibration():
+    assert analyse(made([("a", "", "yes", "yes")])).to_json()["calibration"] is None

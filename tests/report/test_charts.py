@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.report.charts import Scale, axis, bar, histogram, interval, scale_to
+from asr.report.charts import Scale, axis, bar, histogram, interval, reliability, scale_to
 
 
 def shapes(svg, tag):
@@ -75,3 +75,16 @@ def test_columns_are_as_tall_as_their_counts():
 )
 def test_an_axis_has_room_for_its_labels(scale, labels):
     assert re.findall(">([^<>]+)</text>", axis(scale)) == labels
+
+
+def test_a_reliability_diagram_has_its_points_intervals_and_the_diagonal():
+    svg = reliability([(0.25, 0.5, (0.25, 0.75)), (0.9, 1.0, (0.5, 1.0))])
+    lines = {line["class"]: line for line in shapes(svg, "line")}  # the last whisker
+    assert (lines["whole"]["x1"], lines["whole"]["y1"]) == ("0.00%", "220")
+    assert (lines["whole"]["x2"], lines["whole"]["y2"]) == ("100.00%", "0")
+    assert (lines["whisker"]["x1"], lines["whisker"]["x2"]) == ("90.00%", "90.00%")
+    assert (lines["whisker"]["y1"], lines["whisker"]["y2"]) == ("110", "0")
+    points = [(circle["cx"], circle["cy"]) for circle in shapes(svg, "circle")]
+    assert points == [("25.00%", "110"), ("90.00%", "0")]
+    labels = re.findall(">([^<>]+)</text>", svg)
+    assert labels == ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]

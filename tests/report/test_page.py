@@ -10,6 +10,7 @@ import pytest
 
 from asr.evaluation import analyse
 from asr.report import write_page
+from asr.types import Word
 
 from ..evaluation.made import evaluation
 
@@ -55,7 +56,8 @@ ROWS = [("a", "anna", "the cat", "the </script><b>"), ("b", "", "ü", "ü")]
 
 def test_every_element_is_closed_and_every_link_stays_in_the_page(page):
     checker = Checker()
-    checker.feed(page(ROWS, normaliser="none", failures={"x": "gone"}))
+    words = {"b": (Word("ü", 0.0, 1.0, 0.5),)}
+    checker.feed(page(ROWS, normaliser="none", failures={"x": "gone"}, words=words))
     assert checker.open == []
     assert checker.links
     assert all(link.startswith("#") and link[1:] in checker.ids for link in checker.links)
@@ -86,3 +88,12 @@ def test_a_page_without_results_still_names_the_failures(page):
     assert "not measured" in html
     assert "gone" in html
     assert "Where it errs" not in html
+    assert 'href="#where"' not in html
+
+
+def test_confidences_have_a_section_where_there_are_any(page):
+    words = {"b": (Word("ü", 0.0, 1.0, 0.5),)}
+    html = page(ROWS, normaliser="none", words=words)
+    assert '<section id="confidence">' in html
+    assert '<a href="#confidence">' in html
+    assert "#confidence" not in page(ROWS, normaliser="none")

@@ -7,9 +7,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from asr.scoring import bootstrap_rates, bootstrap_wer, score_utterances, summarise
-from asr.scoring.intervals import group_index, quantiles, rates, resample
+from asr.scoring.intervals import group_index, quantiles, rates, resample, wilson
 
 
 def test_the_interval_of_independent_words_agrees_with_the_normal_approximation():
@@ -117,3 +118,13 @@ def test_ends_are_values_that_were_drawn():
 def test_groups_are_numbered_and_unknown_ones_stand_alone():
     assert group_index(["x", "", "y", "x", ""]) == [0, 1, 2, 0, 3]
     assert group_index(["x", "x"]) == [0, 1]
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 5), (5, 5), (1, 10), (803, 1000), (1, 1)])
+def test_the_interval_of_a_share_agrees_with_scipy(hits, total):
+    expected = binomtest(hits, total).proportion_ci(0.95, "wilson")
+    assert wilson(hits, total) == pytest.approx((expected.low, expected.high))
+
+
+def test_without_a_trial_a_share_has_no_interval():
+    assert all(map(math.isnan, wilson(0, 0)))
