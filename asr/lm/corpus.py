@@ -23,7 +23,15 @@ from asr.errors import ManifestError
 from asr.lm.vocabulary import BOS, EOS, UNK, Vocabulary
 from asr.text import normalise_target
 
-__all__ = ["Corpus", "Progress", "Tokens", "count_ids", "map_array", "read_corpus"]
+__all__ = [
+    "Corpus",
+    "Progress",
+    "Tokens",
+    "count_ids",
+    "map_array",
+    "read_corpus",
+    "read_sentences",
+]
 
 Progress = Callable[[str, float], None]
 """Called with the name of the stage at work and the part of it that is done, 0 to 1."""
@@ -113,6 +121,15 @@ def read_corpus(
                 progress("reading text", done)
         tokens = _map_tokens(file, paths, reader.num_skipped)
     return _finish(tokens, reader, vocabulary_size, min_count)
+
+
+def read_sentences(path: Path) -> list[str]:
+    """The lines of plain or compressed text that are not empty, all in memory.
+
+    Raises:
+        ManifestError: The file is missing, damaged, or not UTF-8.
+    """
+    return [line for block, _ in _blocks([path]) for line in block.splitlines() if line.strip()]
 
 
 def _blocks(paths: Sequence[Path]) -> Iterator[tuple[str, float]]:

@@ -104,7 +104,12 @@ class PhoneOutput(nn.Module):
         logits = self.output(x).float()
         by_token = logits.reshape(*logits.shape[:-1], -1, self.num_phones)
         log_probs = by_token.log_softmax(dim=-1).reshape(logits.shape)
-        return log_probs, x + self.feedback(log_probs.exp().to(x.dtype))
+        return log_probs, self.believe(x, log_probs)
+
+    def believe(self, x: torch.Tensor, log_probs: torch.Tensor) -> torch.Tensor:
+        """What was read, together with what was said of it."""
+        fed_back: torch.Tensor = x + self.feedback(log_probs.exp().to(x.dtype))
+        return fed_back
 
 
 def halve_steps(x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -246,6 +251,35 @@ class BiLSTM(nn.Module):
             outputs, _ = self.recur(chunks, counts, chunking.core, len(chunks) // len(x))
         phones = None if outputs.phones is None else outputs.phones[:, :num_steps]
         return replace(outputs, letters=outputs.letters[:, :num_steps], phones=phones, steps=steps)
+
+    def spell(
+        self, heard: torch.Tensor, phones: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """Letters from what the phone output reads and says: only the layers above it.
+
+        Args:
+            heard: (batch, steps, 2 * hidden), padded with anything.
+            phones: float (batch, steps, num_phones), natural log-probabilities, padded likewise.
+            lengths: int64 (batch,), valid steps, at least 1.
+
+        Returns:
+            float32 (batch, steps, vocab_size), natural log-probabilities.
+
+        Raises:
+            ConfigError: There is no phone output, or layers run at half the rate.
+        """
+        if self.phones is None or self.config.reduce_after is not None:
+            raise ConfigError(
+                "only a network with a phone output and without model.reduce_after can spell"
+            )
+        x = self.phones.believe(heard, phones)
+        first = self.config.phone_layer or 0
+        layers = cast(Sequence[BiRecurrent], self.layers[first:])
+        for layer, norm in zip(layers, self.norms[first + 1 :], strict=True):
+            x, _ = layer.advance(x, lengths, x.shape[1])
+            x = self.dropout(norm(x, lengths))
+        log_probs: torch.Tensor = self.output(x).float().log_softmax(dim=-1)
+        return log_probs
 
     def embed(
         self, features: torch.Tensor, lengths: torch.Tensor

@@ -13,7 +13,15 @@ from asr.config import Config
 from asr.models import BiLSTMConfig
 from asr.tokenizer import ENGLISH
 
-__all__ = ["ChunkConfig", "DataConfig", "OptimConfig", "PhoneConfig", "RunConfig", "TeacherConfig"]
+__all__ = [
+    "ChunkConfig",
+    "DataConfig",
+    "OptimConfig",
+    "PhoneConfig",
+    "RunConfig",
+    "TeacherConfig",
+    "TextConfig",
+]
 
 
 class DataConfig(Config):
@@ -49,8 +57,23 @@ class PhoneConfig(Config):
     """The second CTC loss; it needs `model.phone_layer` and `data.lexicon`."""
 
     weight: float = Field(0.5, ge=0)
-    crf: float = Field(0.0, ge=0, le=1)
+    crf: float = Field(0.9, ge=0, le=1)
     """How far the loss goes from CTC (0) to a random field over its paths (1)."""
+    frozen: bool = False
+    """Whether only the layers above the phone output are trained, those that spell."""
+
+
+class TextConfig(Config):
+    """Sentences without recordings for the layers above the phone output to spell; they need
+    `phones.frozen`."""
+
+    file: Path | None = None
+    """Plain or compressed text, a sentence a line; None for no such sentences."""
+    sentences: int = Field(32, ge=1)
+    """In every update, for each process."""
+    recordings: int = Field(500, ge=1)
+    """How many are cut to pieces, chosen anew in every epoch."""
+    weight: float = Field(1.0, ge=0)
 
 
 class ChunkConfig(Config):
@@ -107,5 +130,6 @@ class RunConfig(Config):
     vocabulary: tuple[str, ...] = ENGLISH
     teacher: TeacherConfig = TeacherConfig()
     phones: PhoneConfig = PhoneConfig()
+    text: TextConfig = TextConfig()
     chunks: ChunkConfig = ChunkConfig()
     train: OptimConfig = OptimConfig()

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -49,17 +48,27 @@ from asr.training.network import (
 from asr.training.objective import Losses, Objective
 from asr.training.optimizer import make_optimizers
 from asr.training.schedule import WeightAverage, learning_rate
-from asr.training.state import load_state, optimizer_tensors, restore_optimizers, save_state
+from asr.training.splicing import Spliced
+from asr.training.state import (
+    STATE_FILE,
+    load_state,
+    open_run_directory,
+    optimizer_tensors,
+    part_of,
+    restore_optimizers,
+    save_state,
+)
+from asr.training.text import open_text
 from asr.training.validate import Validation, decode_greedy, token_errors, validate
 
 __all__ = ["Trainer", "train"]
 
-STATE_FILE = "state.safetensors"
 _SUMS = (
     "loss",
     "tokens",
     "errors",
     "phones",
+    "text",
     "teacher",
     "frames",
     "norm",
@@ -89,21 +98,12 @@ def train(
         torch.set_num_threads(config.train.threads)
     with open_world(device) as world:
         if world.is_main:
-            _open_run_directory(config, out, resume)
+            open_run_directory(out, config.model_dump(mode="json"), resume)
         world.barrier()
         trainer = Trainer(config, out, world, display)
         if resume:
             trainer.restore()
         return trainer.run()
-
-
-def _open_run_directory(config: RunConfig, out: Path, resume: bool) -> None:
-    if (out / STATE_FILE).exists() and not resume:
-        raise TrainingError(
-            f"{out}: holds a run already", "go on with --resume, or give another --out"
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
 
 
 class Trainer:
@@ -130,6 +130,7 @@ class Trainer:
             self.objective, model.layers, config.model.hidden, config.train, world
         )
         self.average = WeightAverage(self.objective, config.train.ema_decay)
+        self.text = open_text(config, self.tokenizer, world.rank)
         self.tensorboard = TensorBoard(out / "tensorboard")
         self.epoch, self.batch, self.step = 0, 0, 0
         self.parts = parts_of(model)
@@ -191,6 +192,8 @@ class Trainer:
         loader = make_loader(
             self.dataset, batches[self.batch :], self.epoch, self.config.data.workers
         )
+        if self.text:
+            self.text.renew(self.objective.model, self.dataset, self.epoch, world.device)
         last_save = started = time.monotonic()
         while group := list(islice(loader, accumulate)):
             self._update(group, total_steps)
@@ -210,8 +213,9 @@ class Trainer:
             for parameters in optimizer.param_groups:
                 parameters["lr"] = rate
         chunking = self._chunking()
-        for batch in group:
-            losses = self._forward(batch.to(self.world.device), chunking)
+        for number, batch in enumerate(group):
+            spliced = self.text.draw(self.step, number) if self.text else None
+            losses = self._forward(batch.to(self.world.device), chunking, spliced)
             (losses.total / len(group)).backward()  # type: ignore[no-untyped-call]
             self._count(batch, losses)
         norms = gradient_norms(self.parts)
@@ -236,10 +240,10 @@ class Trainer:
         rng = np.random.default_rng((self.config.train.seed, self.step))
         return draw_chunking(self.config.chunks, unit_s, unit, rng)
 
-    def _forward(self, batch: Batch, chunking: Chunking | None) -> Losses:
+    def _forward(self, batch: Batch, chunking: Chunking | None, spliced: Spliced | None) -> Losses:
         bf16 = self.config.train.precision == "bf16"
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=bf16):
-            return self.parallel(batch, chunking)  # type: ignore[no-any-return]
+            return self.parallel(batch, chunking, spliced)  # type: ignore[no-any-return]
 
     def _skip_update(self) -> None:
         self.sums["skipped"] += 1
@@ -259,6 +263,7 @@ class Trainer:
         self.sums["tokens"] += tokens
         self.sums["errors"] += token_errors(references, decode_greedy(losses))
         self.sums["phones"] += float(losses.phones) * tokens
+        self.sums["text"] += float(losses.text) * tokens
         self.sums["teacher"] += float(losses.teacher) * tokens
         self.sums["frames"] += batch.num_frames
         self.sums["infeasible"] += float((~finite).sum())
@@ -315,6 +320,7 @@ class Trainer:
             epoch=self.epoch + 1,
             train_loss=self.sums["loss"] / tokens,
             phone_loss=self.sums["phones"] / tokens,
+            text_loss=self.sums["text"] / tokens,
             teacher_loss=self.sums["teacher"] / tokens,
             train_token_accuracy=1 - self.sums["errors"] / tokens,
             valid_loss=result.loss,
@@ -380,15 +386,11 @@ class Trainer:
             ) from error
 
     def _take_over(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
-        self.objective.load_state_dict(_strip("weights.", tensors))
-        self.average.load(_strip("average.", tensors), counters["average_updates"])
+        self.objective.load_state_dict(part_of(tensors, "weights."))
+        self.average.load(part_of(tensors, "average."), counters["average_updates"])
         restore_optimizers(self.optimizers, self.objective, tensors)
         for name in ("epoch", "batch", "step", "hours_seen", "epoch_seconds"):
             setattr(self, name, counters[name])
         self.sums |= counters["sums"]
         self.bad_updates = counters["bad_updates"]
         self.history = [EpochRow(**row) for row in counters["history"]]
-
-
-def _strip(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -8,7 +8,7 @@ from torch import nn
 
 from asr.audio.features import LogMel
 from asr.checkpoint import load_checkpoint
-from asr.errors import TrainingError
+from asr.errors import ConfigError, TrainingError
 from asr.lexicon import PHONES
 from asr.models import BiLSTM, build_model
 from asr.models.transfer import warm_start
@@ -37,6 +37,8 @@ def first_model(
         TrainingError: That model has another vocabulary or other sizes.
     """
     model = fresh_model(config, tokenizer, phones)
+    if config.phones.frozen:
+        _freeze(model)
     if config.init is None:
         return model
     start = load_checkpoint(config.init)
@@ -51,6 +53,16 @@ def first_model(
             "set model and features as asr info shows them",
         ) from error
     return model
+
+
+def _freeze(model: BiLSTM) -> None:
+    """Leave the phone output and all below it as they are."""
+    if model.phones is None:
+        raise ConfigError("phones.frozen needs a phone output", "set model.phone_layer")
+    layer = model.config.phone_layer or 0
+    below = [model.subsampling, *model.layers[:layer], *model.norms[: layer + 1]]
+    for module in (*below, model.phones.output):
+        module.requires_grad_(False)
 
 
 def make_objective(
@@ -77,6 +89,7 @@ def make_objective(
         phone_weight=config.phones.weight,
         crf_weight=config.phones.crf,
         phone_model=phone_model,
+        text_weight=config.text.weight,
     )
 
 

@@ -13,6 +13,7 @@ from asr.models import BiLSTM
 from asr.models.bilstm import Chunking, spread
 from asr.models.recurrent import lengths_to_mask
 from asr.training.crf import log_partition, log_probability
+from asr.training.splicing import Spliced
 
 __all__ = ["Losses", "Objective"]
 
@@ -25,6 +26,7 @@ class Losses:
         total: Scalar to minimise.
         ctc: float32 (batch,), natural log, per recording, infinite where the text does not fit.
         phones: Scalar, per phone, 0 without phones.
+        text: Scalar, CTC per letter of sentences without recordings, 0 without any.
         teacher: Scalar mean squared error, 0 without a teacher.
         log_probs: float32 (batch, steps, vocab), detached.
         steps: int64 (batch,).
@@ -33,6 +35,7 @@ class Losses:
     total: torch.Tensor
     ctc: torch.Tensor
     phones: torch.Tensor
+    text: torch.Tensor
     teacher: torch.Tensor
     log_probs: torch.Tensor
     steps: torch.Tensor
@@ -50,6 +53,7 @@ class Objective(nn.Module):
         phone_weight: float = 0.5,
         crf_weight: float = 0.0,
         phone_model: torch.Tensor | None = None,
+        text_weight: float = 1.0,
     ) -> None:
         """Put the parts together.
 
@@ -60,6 +64,7 @@ class Objective(nn.Module):
             phone_weight: Of the phones' loss.
             crf_weight: How far that loss goes from CTC (0) to the random field (1).
             phone_model: As `asr.training.crf.trigram` makes it; None for CTC.
+            text_weight: Of sentences without recordings.
         """
         super().__init__()
         self.phone_model: torch.Tensor | None
@@ -71,23 +76,30 @@ class Objective(nn.Module):
         self.teacher_weight = teacher_weight
         self.phone_weight = phone_weight
         self.crf_weight = crf_weight
+        self.text_weight = text_weight
         # Counted anew from the corpus at every start.
         self.register_buffer("phone_model", phone_model, persistent=False)
 
-    def forward(self, batch: Batch, chunking: Chunking | None = None) -> Losses:
+    def forward(
+        self, batch: Batch, chunking: Chunking | None = None, spliced: Spliced | None = None
+    ) -> Losses:
         """CTC per target token, plus the weighted other losses."""
         outputs = self.model(batch.features, batch.lengths, chunking)
         steps = outputs.steps
         total, ctc = _feasible_ctc(outputs.letters, steps, batch.targets, batch.target_lengths)
-        phones = teacher = total.new_zeros(())
+        phones = text = teacher = total.new_zeros(())
         if outputs.phones is not None:
             phones = self._phone_loss(outputs.phones, steps, batch)
             total = total + self.phone_weight * phones
+        if spliced is not None:
+            text = self._text_loss(spliced)
+            total = total + self.text_weight * text
         if self.teacher_head is not None and batch.teacher is not None:
             teacher = self._teacher_loss(outputs.encoded, steps, batch.teacher)
             total = total + self.teacher_weight * teacher
+        letters = outputs.letters.detach()
         return Losses(
-            total, ctc.detach(), phones.detach(), teacher.detach(), outputs.letters.detach(), steps
+            total, ctc.detach(), phones.detach(), text.detach(), teacher.detach(), letters, steps
         )
 
     def _phone_loss(
@@ -101,6 +113,11 @@ class Objective(nn.Module):
         others = log_partition(log_probs, steps, self.phone_model) - known
         per_phone = (others * used).sum() / (batch.phone_lengths * used).sum().clamp(min=1)
         return mean + self.crf_weight * per_phone
+
+    def _text_loss(self, spliced: Spliced) -> torch.Tensor:
+        log_probs = self.model.spell(spliced.heard, spliced.phones, spliced.lengths)
+        mean, _ = _feasible_ctc(log_probs, spliced.lengths, spliced.targets, spliced.target_lengths)
+        return mean
 
     def _teacher_loss(
         self, encoded: torch.Tensor, steps: torch.Tensor, target: torch.Tensor

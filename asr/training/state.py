@@ -14,13 +14,39 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from asr.errors import TrainingError
 
-__all__ = ["load_state", "optimizer_tensors", "restore_optimizers", "save_state"]
+__all__ = [
+    "STATE_FILE",
+    "load_state",
+    "open_run_directory",
+    "optimizer_tensors",
+    "part_of",
+    "restore_optimizers",
+    "save_state",
+]
+
+
+STATE_FILE = "state.safetensors"
+
+
+def open_run_directory(out: Path, config: dict[str, Any], resume: bool) -> None:
+    """Make the directory of a run and write its configuration there.
+
+    Raises:
+        TrainingError: It holds a run already, and that is not to be resumed.
+    """
+    if (out / STATE_FILE).exists() and not resume:
+        raise TrainingError(
+            f"{out}: holds a run already", "go on with --resume, or give another --out"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.yaml").write_text(yaml.safe_dump(config))
 
 
 def save_state(path: Path, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
@@ -48,6 +74,11 @@ def load_state(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             f"{path}: no training state to resume from: {error}",
             "start the run without --resume",
         ) from error
+
+
+def part_of(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Those whose names begin so, without that beginning."""
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def optimizer_tensors(

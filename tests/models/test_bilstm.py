@@ -249,3 +249,22 @@ def test_dropout_works_in_training_only():
         first, second = model(*batch), model(*batch)
         assert torch.equal(first.letters, second.letters) == same
         assert torch.equal(first.phones, second.phones) == same
+
+
+@pytest.mark.parametrize("phone_layer", [1, 2])
+@given(lengths=some_lengths)
+@settings(max_examples=15, deadline=None)
+def test_what_the_phone_output_reads_and_says_is_spelled_like_the_recording(phone_layer, lengths):
+    model = make_model(phone_layer=phone_layer)
+    heard = []
+    model.phones.register_forward_hook(lambda _, inputs, __: heard.append(inputs[0]))
+    features = torch.nn.utils.rnn.pad_sequence(utterances(lengths), batch_first=True)
+    outputs = model(features, torch.tensor(lengths))
+    letters = model.spell(heard[0], outputs.phones, outputs.steps)
+    for row, steps in enumerate(outputs.steps.tolist()):
+        torch.testing.assert_close(letters[row, :steps], outputs.letters[row, :steps])
+
+
+def test_without_a_phone_output_nothing_can_be_spelled():
+    with pytest.raises(ConfigError, match="phone output"):
+        make_model().spell(torch.zeros(1, 3, 10), torch.zeros(1, 3, PHONES), torch.tensor([3]))

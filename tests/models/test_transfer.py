@@ -40,3 +40,20 @@ def test_other_layers_are_refused():
     wider = make(PLAIN.model_copy(update={"hidden": 6}))
     with pytest.raises(RuntimeError, match="size mismatch"):
         warm_start(wider, make(PLAIN).state_dict())
+
+
+def test_layers_on_top_of_those_given_stay_random():
+    lower = make(PLAIN)
+    higher = make(PLAIN.model_copy(update={"layers": 4}), seed=1)
+    random_top = {n: t.clone() for n, t in higher.state_dict().items()}
+    warm_start(higher, lower.state_dict())
+    for name, tensor in higher.state_dict().items():
+        on_top = name.startswith(("layers.3.", "norms.4."))
+        expected = random_top[name] if on_top else lower.state_dict()[name]
+        assert torch.equal(tensor, expected), name
+
+
+def test_a_network_of_fewer_layers_is_refused():
+    fewer = make(PLAIN.model_copy(update={"layers": 2}))
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        warm_start(fewer, make(PLAIN).state_dict())

@@ -33,7 +33,8 @@ class Silent:
 def run(config, out, resume=False, environment=None):
     """Train, and store the weights that this process ends with as `weights.RANK.pt`."""
     from asr.training.distributed import open_world
-    from asr.training.loop import Trainer, _open_run_directory
+    from asr.training.loop import Trainer
+    from asr.training.state import open_run_directory
 
     os.environ.update(environment or {})
     # As in a run of its own; started by this one's server, loaders' workers would outlive a kill.
@@ -41,7 +42,7 @@ def run(config, out, resume=False, environment=None):
     torch.set_num_threads(1)
     with open_world(torch.device("cpu")) as world:
         if world.is_main:
-            _open_run_directory(config, out, resume)
+            open_run_directory(out, config.model_dump(mode="json"), resume)
         world.barrier()
         trainer = Trainer(config, out, world, Silent())
         if resume:

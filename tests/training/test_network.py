@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from asr.checkpoint import load_checkpoint
-from asr.errors import TrainingError
+from asr.errors import ConfigError, TrainingError
 from asr.models import BiLSTMConfig, build_model
+from asr.training.config import PhoneConfig
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
 from asr.training.network import gradient_norms, parts_of
@@ -78,7 +79,7 @@ def test_the_first_weights_and_statistics_are_those_of_the_given_model(trained, 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"model": BiLSTMConfig(layers=2, hidden=16, conv_channels=4)}, "other sizes"),
+        ({"model": BiLSTMConfig(layers=1, hidden=8, conv_channels=4)}, "other sizes"),
         ({"vocabulary": ("<blank>", "|", "a", "b", "c", "d")}, "another vocabulary"),
     ],
 )
@@ -104,3 +105,29 @@ def test_gradient_norms_are_euclidean_and_none_is_zero():
     first.grad, second.grad = torch.tensor([3.0, 0.0]), torch.tensor([0.0, -4.0])
     norms = gradient_norms({"both": [first, second, third], "none": [third]})
     assert norms == {"both": 5.0, "none": 0.0}
+
+
+def test_what_spells_is_all_that_is_trained_where_the_phones_are_frozen(tmp_path):
+    config = with_top_layer(tiny_config(tmp_path, phones=True, epochs=1))
+    model = first_model(config, tmp_path)
+    trained = {n.rpartition(".")[0] for n, p in model.named_parameters() if p.requires_grad}
+    assert trained == {
+        "layers.1.forward_cell",
+        "layers.1.backward_cell",
+        "norms.2.norm",
+        "phones.feedback",
+        "output",
+    }
+
+
+def test_without_a_phone_output_nothing_can_be_frozen(tmp_path):
+    config = tiny_config(tmp_path, epochs=1)
+    config = config.model_copy(update={"phones": PhoneConfig(frozen=True)})
+    with pytest.raises(ConfigError, match="needs a phone output"):
+        first_model(config, tmp_path)
+
+
+def with_top_layer(config):
+    """One more layer above the phones, and what is below it frozen."""
+    model = config.model.model_copy(update={"layers": 2})
+    return config.model_copy(update={"model": model, "phones": PhoneConfig(frozen=True)})

@@ -11,6 +11,7 @@ from asr.data.dataset import Example, collate
 from asr.models import BiLSTMConfig, build_model
 from asr.training.crf import log_partition, log_probability, trigram
 from asr.training.objective import Objective
+from asr.training.splicing import Spliced
 
 VOCAB, PHONES, MELS = 5, 7, 8
 
@@ -214,3 +215,32 @@ def test_a_recording_of_unknown_phones_has_no_part_in_the_random_field():
     alone = objective(collate([known])).phones
     both = objective(collate([known, example(1, 33, [4])])).phones
     torch.testing.assert_close(both, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_sentences_without_recordings_have_ctc_over_what_the_top_layers_make_of_them():
+    objective = make(phone_layer=1, text_weight=0.25).eval()
+    torch.manual_seed(5)
+    log_probs = torch.randn(2, 9, PHONES).log_softmax(-1)
+    spliced = Spliced(
+        heard=torch.randn(2, 9, 12),
+        phones=log_probs,
+        lengths=torch.tensor([9, 6]),
+        targets=torch.tensor([[1, 2, 3], [4, 0, 0]]),
+        target_lengths=torch.tensor([3, 1]),
+    )
+    batch = collate([example(0, 40, [1, 2], phones=[2, 3, 3])])
+    letters = objective.model.spell(spliced.heard, spliced.phones, spliced.lengths)
+    expected = (
+        torch.nn.functional.ctc_loss(
+            letters.transpose(0, 1),
+            spliced.targets,
+            spliced.lengths,
+            spliced.target_lengths,
+            reduction="sum",
+        )
+        / 4
+    )
+    with_text, without = objective(batch, None, spliced), objective(batch)
+    torch.testing.assert_close(with_text.text, expected.detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(with_text.total - without.total, 0.25 * expected)
+    assert without.text == 0

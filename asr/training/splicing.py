@@ -1,0 +1,128 @@
+"""Speech made of pieces: how the layers above the phones learn to spell from text alone.
+
+Fourteen hours of speech hold too few words to learn spelling from; text holds millions. A sentence
+without a recording is given what the layers below would have heard: for each of its phones, a
+piece of what they did hear where that phone was spoken, preferably between the same neighbours.
+This is concatenative synthesis (Hunt and Black 1996), not of sound but of the network's inner
+states, and so as doubtful as those are: other ways to feed text in make up the states instead
+(Thomas et al. 2022, "Integrating text inputs for training and adapting RNN transducer ASR models").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from asr.ctc import align, is_feasible
+
+__all__ = ["PieceBank", "Spliced", "splice"]
+
+_EDGE = 0  # stands for what is before the first phone and behind the last; the blank's id
+
+
+@dataclass(frozen=True, eq=False)
+class Spliced:
+    """A batch of sentences that nobody spoke.
+
+    Attributes:
+        heard: float32 (batch, steps, size), what the phone output reads, padded.
+        phones: float32 (batch, steps, num_phones), its natural log-probabilities, padded.
+        lengths: int64 (batch,).
+        targets: int64 (batch, max_tokens), letters.
+        target_lengths: int64 (batch,).
+    """
+
+    heard: torch.Tensor
+    phones: torch.Tensor
+    lengths: torch.Tensor
+    targets: torch.Tensor
+    target_lengths: torch.Tensor
+
+    def to(self, device: torch.device) -> Spliced:
+        """The same batch on another device."""
+        return Spliced(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+class PieceBank:
+    """Pieces of recordings by their phone and its neighbours."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[tuple[int, ...], list[tuple[torch.Tensor, torch.Tensor]]] = {}
+
+    def add(self, heard: torch.Tensor, log_probs: torch.Tensor, phones: Sequence[int]) -> None:
+        """Cut a recording between its phones; one that is too short for them is left out.
+
+        Args:
+            heard: (steps, size), what the phone output read.
+            log_probs: (steps, num_phones), what it said.
+            phones: What was spoken.
+        """
+        if not phones or not is_feasible(phones, len(log_probs)):
+            return
+        spans = align(log_probs, phones)
+        inner = [(left.end_step + right.start_step + 1) // 2 for left, right in pairwise(spans)]
+        padded = [_EDGE, *phones, _EDGE]
+        for i, (start, end) in enumerate(pairwise([0, *inner, len(log_probs)])):
+            piece = (heard[start:end], log_probs[start:end])
+            for context in _contexts(padded[i : i + 3]):
+                self._pieces.setdefault(context, []).append(piece)
+
+    def speak(
+        self, phones: Sequence[int], rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """States and log-probabilities as if these phones had been spoken.
+
+        Returns:
+            (steps, size) and (steps, num_phones); None where there is no piece of one of them.
+        """
+        padded = [_EDGE, *phones, _EDGE]
+        chosen = []
+        for i in range(len(phones)):
+            contexts = _contexts(padded[i : i + 3])
+            pieces = next((self._pieces[c] for c in contexts if c in self._pieces), None)
+            if pieces is None:
+                return None
+            chosen.append(pieces[rng.integers(len(pieces))])
+        if not chosen:
+            return None
+        heard, log_probs = zip(*chosen, strict=True)
+        return torch.cat(heard), torch.cat(log_probs)
+
+
+def _contexts(around: Sequence[int]) -> list[tuple[int, ...]]:
+    """Under what a phone between two others is kept and looked for, the closest first."""
+    before, phone, after = around
+    return [(before, phone, after), (before, phone), (phone,)]
+
+
+def splice(
+    bank: PieceBank,
+    sentences: Sequence[tuple[Sequence[int], Sequence[int]]],
+    rng: np.random.Generator,
+) -> Spliced | None:
+    """A batch of sentences; None where none of them can be spoken.
+
+    Args:
+        bank: The pieces.
+        sentences: Letters and phones of each.
+        rng: Chooses among pieces.
+    """
+    spoken: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    for letters, phones in sentences:
+        found = bank.speak(phones, rng)
+        if found is not None and is_feasible(letters, len(found[0])):
+            spoken.append((*found, torch.tensor(letters)))
+    if not spoken:
+        return None
+    return Spliced(
+        pad_sequence([heard for heard, _, _ in spoken], batch_first=True).float(),
+        pad_sequence([log_probs for _, log_probs, _ in spoken], batch_first=True).float(),
+        torch.tensor([len(heard) for heard, _, _ in spoken]),
+        pad_sequence([letters for _, _, letters in spoken], batch_first=True),
+        torch.tensor([len(letters) for _, _, letters in spoken]),
+    )
