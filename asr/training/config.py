@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from asr.audio.augment import AugmentConfig
 from asr.audio.features import FeatureConfig
@@ -133,3 +133,14 @@ class RunConfig(Config):
     text: TextConfig = TextConfig()
     chunks: ChunkConfig = ChunkConfig()
     train: OptimConfig = OptimConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> RunConfig:
+        """What would otherwise be found only after the corpus was decoded."""
+        if self.model.phone_layer is not None and self.data.lexicon is None:
+            raise ValueError("model.phone_layer needs data.lexicon")
+        if self.phones.frozen and self.model.phone_layer is None:
+            raise ValueError("phones.frozen needs model.phone_layer")
+        if self.text.file is not None and not self.phones.frozen:
+            raise ValueError("text.file needs phones.frozen")
+        return self

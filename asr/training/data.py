@@ -191,7 +191,13 @@ def _phones(corpus: Corpus, config: RunConfig) -> list[list[int]] | None:
     if config.data.lexicon is None:
         return None
     lexicon, phones = read_lexicon(config.data.lexicon), Tokenizer(PHONES)
-    return [lexicon.tokens(text, phones) for text in corpus.texts]
+    spoken = [lexicon.tokens(text, phones) for text in corpus.texts]
+    if not any(spoken):
+        raise TrainingError(
+            f"{config.data.lexicon}: has the words of none of the {len(spoken)} utterances",
+            "make a lexicon of the corpus's words with asr lexicon build",
+        )
+    return spoken
 
 
 def make_loader(

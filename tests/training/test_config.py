@@ -65,3 +65,16 @@ def test_what_a_run_writes_down_reads_back_as_the_same_configuration():
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_configuration_that_comes_along_is_valid(path):
     assert load(RunConfig, path).data.train
+
+
+@pytest.mark.parametrize(
+    ("sections", "reason"),
+    [
+        ({"model": {"phone_layer": 2}}, r"model\.phone_layer needs data\.lexicon"),
+        ({"phones": {"frozen": True}}, r"phones\.frozen needs model\.phone_layer"),
+        ({"text": {"file": "books.txt"}}, r"text\.file needs phones\.frozen"),
+    ],
+)
+def test_sections_that_do_not_fit_together_are_refused_at_once(sections, reason):
+    with pytest.raises(ConfigError, match=reason):
+        build(RunConfig, {"data": DATA, **sections}, "run.yaml")

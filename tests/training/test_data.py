@@ -219,3 +219,12 @@ def test_a_loader_keeps_the_order_it_is_given(tmp_path, workers):
     order = [[(3,), (1, 2)], [(0,)], [(5,), (2, 0), (4,)]]
     loader = make_loader(dataset, order, 0, workers)
     assert [list(batch.indices) for batch in loader] == order
+
+
+def test_a_lexicon_that_knows_the_words_of_no_utterance_is_an_error(tmp_path):
+    config = tiny_config(tmp_path, phones=True)
+    config.data.lexicon.write_text("hello HH AH L OW\n")
+    corpus, front_end = corpus_of(config), LogMel(config.features)
+    with pytest.raises(TrainingError, match="words of none of the 6 utterances") as caught:
+        make_dataset(corpus, config, front_end, training=True)
+    assert "asr lexicon build" in caught.value.hint
