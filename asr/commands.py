@@ -22,7 +22,7 @@ from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
 from asr.lm import LmConfig, build_lm
 from asr.recognizer import Recognizer
 from asr.text import get_normaliser
-from asr.tuning import Trial, compute_emissions, tune
+from asr.tuning import Trial, compute_emissions, tune, tune_confidence
 from asr.types import Transcript
 from asr.writers import FORMATS, save, write
 
@@ -171,6 +171,9 @@ def run_tune(
     references = [get_normaliser("basic")(utterance.text) for utterance in chosen]
     best = tune(decoder, emissions, references, lambda trial: _print_trial(stderr, trial))
     weights = best.config.model_dump(include={"lm_weight", "word_score", "letter_weight"})
+    weights["confidence_scale"] = tune_confidence(
+        decoder.with_config(best.config), emissions, references
+    )
     output.write_text(f"# WER {best.wer:.2%} on {count} utterances\n" + yaml.safe_dump(weights))
 
 

@@ -7,20 +7,26 @@ them (pattern search, Hooke and Jeeves 1961).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from asr.audio.files import read_audio
 from asr.decoding import BeamConfig, BeamDecoder, PhoneBeamDecoder
+from asr.decoding.posteriors import word_posteriors
 from asr.recognizer import Recognizer
-from asr.scoring import score
+from asr.scoring import score, score_utterances
+from asr.scoring.alignment import DELETION, HIT
+from asr.scoring.calibration import calibrate
 from asr.types import Emissions, Utterance
 
-__all__ = ["Trial", "compute_emissions", "tune"]
+__all__ = ["Trial", "compute_emissions", "tune", "tune_confidence"]
 
 STEPS = {"lm_weight": 0.2, "word_score": 1.0, "letter_weight": 0.3}
 """The wide step of each weight."""
 HALVINGS = 1
+SCALES = tuple(round(0.05 * 1.25**k, 3) for k in range(20))
+"""Tried for `BeamConfig.confidence_scale`: 0.05 to 3.5."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,36 @@ def tune(
                 best = min([best, *neighbours], key=lambda trial: trial.wer)
             moved = best is not start
     return best
+
+
+def tune_confidence(
+    decoder: BeamDecoder | PhoneBeamDecoder,
+    emissions: Sequence[Emissions],
+    references: Sequence[str],
+) -> float:
+    """The scale whose confidences say most of which words are right (normalised cross entropy).
+
+    Args:
+        decoder: With the weights that it will have.
+        emissions: From `compute_emissions`.
+        references: Their texts.
+    """
+    found = [decoder.decode(one, num_best=decoder.config.candidates) for one in emissions]
+    texts = [[decoder.tokenizer.decode(one.tokens).split() for one in some] for some in found]
+    scores = [[one.score for one in some] for some in found]
+    aligned = score_utterances(references, [" ".join(some[0]) for some in texts])
+    right = [op == HIT for one in aligned for op in one.operations if op != DELETION]
+
+    def information(scale: float) -> float:
+        shares = [
+            share
+            for some, their in zip(texts, scores, strict=True)
+            for share in word_posteriors(some, their, scale)
+        ]
+        nce = calibrate(list(zip(shares, right, strict=True))).nce if right else None
+        return -math.inf if nce is None else nce
+
+    return max(SCALES, key=information)
 
 
 def _hears_phones(decoder: BeamDecoder | PhoneBeamDecoder) -> bool:

@@ -413,7 +413,7 @@ def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, sou
     result = asr("tune", manifest, "--model", model, "--lm", lm, "-o", settings)
     assert (result.code, result.out) == (0, "")
     chosen = yaml.safe_load(settings.read_text())
-    assert set(chosen) == {"lm_weight", "word_score", "letter_weight"}
+    assert set(chosen) == {"lm_weight", "word_score", "letter_weight", "confidence_scale"}
     lines = [line for line in result.err.splitlines() if line.startswith("lm_weight")]
     best = min(lines, key=lambda line: float(line.split()[-1].rstrip("%")))
     assert best.startswith(f"lm_weight {chosen['lm_weight']} word_score {chosen['word_score']} ")

@@ -10,7 +10,7 @@ from asr.lexicon import Lexicon
 from asr.models import BiLSTMConfig, build_model
 from asr.recognizer import Recognizer
 from asr.tokenizer import Tokenizer
-from asr.tuning import compute_emissions, tune
+from asr.tuning import compute_emissions, tune, tune_confidence
 from asr.types import Emissions, Utterance
 
 TOKENIZER = Tokenizer(("<blank>", "|", "a", "b", "d", "e"))
@@ -109,3 +109,21 @@ def test_emissions_come_in_the_order_of_the_utterances(recognizer, tmp_path):
     # 1 + (16000 - 400) // 160 = 98 frames make 25 steps; two seconds make 198 frames, 50 steps.
     assert [len(one.log_probs) for one in emissions] == [25, 50]
     assert done == [1, 2]
+
+
+def test_the_scale_of_confidences_is_the_one_at_which_doubts_come_true():
+    """Of ten clips in which two words are as likely as two to one, half are the less likely one."""
+    decoder = BeamDecoder(TOKENIZER, BeamConfig(beam_size=100), words=["bad", "bed"])
+    heard = spelled({3: 0.99}, {2: 2 / 3, 5: 1 / 3}, {4: 0.99})
+    trusting, doubting = (
+        tune_confidence(decoder, [heard] * 9, ["bad"] * right + ["bed"] * (9 - right))
+        for right in (6, 5)
+    )
+    assert doubting < trusting
+    assert 0.8 < trusting < 1.25, "two thirds are right: the probabilities are what they say"
+
+
+def test_a_scale_comes_out_even_where_all_words_are_right():
+    decoder = BeamDecoder(TOKENIZER, BeamConfig(beam_size=100), words=["bad", "bed"])
+    heard = spelled({3: 0.99}, {2: 2 / 3, 5: 1 / 3}, {4: 0.99})
+    assert tune_confidence(decoder, [heard], ["bad"]) > 0
