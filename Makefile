@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench compare clean
 
 $(VENV)/.demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -29,6 +29,11 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.demo
 	$(BIN)/python demo/benchmark.py
+
+# make compare MANIFEST=dev.jsonl WHISPER=folder
+compare: $(VENV)/.demo
+	$(BIN)/pip install --quiet --editable '.[compare]'
+	$(BIN)/python demo/compare_systems.py $(MANIFEST) --pocketsphinx $(if $(WHISPER),--whisper $(WHISPER))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -135,3 +135,20 @@ def test_the_load_test_holds_its_streams_and_shows_that_the_next_is_refused():
     found = run("load_test.py", "--streams", "1", "--seconds", "5")
     assert "streams held in real time: 1 of 1" in found.stdout
     assert "stream 2: close code 1013" in found.stdout
+
+
+def test_systems_are_compared_in_one_table():
+    lines = run("compare_systems.py", DEMO / "clips" / "manifest.jsonl").stdout.splitlines()
+    assert lines[0] == "| system | size | WER | 95 % interval | real-time factor |"
+    greedy, beam = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:])
+    assert (greedy[0], beam[0]) == ("asr, greedy", "asr, beam")
+    rates = [float(row[2].rstrip("%")) for row in (greedy, beam)]
+    assert 0 < rates[1] < rates[0] < 100
+    low, high = (float(end.rstrip("%")) for end in beam[3].split(" to "))
+    assert low <= rates[1] <= high
+
+
+def test_comparing_with_a_model_that_is_not_there_says_so():
+    clips = DEMO / "clips" / "manifest.jsonl"
+    failed = run("compare_systems.py", clips, "--most", 1, "--whisper", "nowhere", status=1)
+    assert "nowhere" in failed.stderr
