@@ -2,7 +2,8 @@
 
 The header's `asr` entry is JSON: format version, configuration of the front end and the network,
 vocabulary, provenance and a SHA-256 over all of it and every tensor's bytes. Nothing is ever
-unpickled. Weights are stored in half precision, which costs no accuracy and halves the file.
+unpickled. Weights are stored in half precision, which costs no accuracy and halves the file; as
+8-bit integers, with a scale for each row of a matrix, they take a quarter.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from asr.errors import AsrError, CheckpointError
 from asr.models import BiLSTM, BiLSTMConfig, build_model
 from asr.tokenizer import Tokenizer
 
-__all__ = ["FORMAT_VERSION", "Checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FORMAT_VERSION", "Checkpoint", "load_checkpoint", "quantise_rows", "save_checkpoint"]
 
-FORMAT_VERSION = 2
-"""Version 2 may have phones; version 1 has none."""
+FORMAT_VERSION = 3
+"""Version 3 may have 8-bit matrices, version 2 may have phones."""
 MODEL_FILE = "model.safetensors"
 """Its name where the model is a folder."""
+_LARGEST = 127
+"""Of an 8-bit weight; -128 is not used, so that scales are the same both ways."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +81,11 @@ def save_checkpoint(
     dtype: torch.dtype = torch.float16,
     phones: Sequence[str] = (),
 ) -> str:
-    """Write a model file atomically; returns its content hash."""
-    tensors = {
-        f"model.{name}": tensor.detach().cpu().to(dtype if tensor.is_floating_point() else None)
-        for name, tensor in model.state_dict().items()
-    }
+    """Write a model file atomically; returns its content hash.
+
+    With `dtype` int8, matrices are rounded to 8 bits (`quantise_rows`) and all else to 16.
+    """
+    tensors = _stored(model.state_dict(), dtype)
     tensors |= {
         f"front_end.{n}": t.detach().cpu().clone() for n, t in front_end.state_dict().items()
     }
@@ -104,6 +107,36 @@ def save_checkpoint(
     return str(header["content_hash"])
 
 
+def quantise_rows(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """8-bit integers and a scale for each first index, so that their product is the matrix.
+
+    The largest value of a row becomes 127: no weight moves by more than a 254th of it.
+
+    Args:
+        matrix: (rows, ...).
+
+    Returns:
+        int8 of the same shape, and float32 (rows, 1, ...).
+    """
+    largest = matrix.abs().amax(dim=tuple(range(1, matrix.ndim)), keepdim=True)
+    scales = (largest / _LARGEST).clamp(min=torch.finfo(torch.float32).tiny)
+    return (matrix / scales).round().to(torch.int8), scales
+
+
+def _stored(state: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """A network's tensors under the names and in the types that a file has."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, given in state.items():
+        tensor = given.detach().cpu()
+        if dtype == torch.int8 and tensor.is_floating_point() and tensor.ndim > 1:
+            tensors[f"model.{name}"], tensors[f"scale.{name}"] = quantise_rows(tensor.float())
+        elif tensor.is_floating_point():
+            tensors[f"model.{name}"] = tensor.to(torch.float16 if dtype == torch.int8 else dtype)
+        else:
+            tensors[f"model.{name}"] = tensor
+    return tensors
+
+
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Open a model file, or the one in a folder, and check every byte of it.
 
@@ -123,7 +156,10 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         config = build(BiLSTMConfig, header["model"], str(file))
         phones = header.get("phones", [])
         model = build_model(config, front_end.config.n_mels, len(tokenizer), len(phones))
-        model.load_state_dict(_under("model.", tensors))
+        scales = _under("scale.", tensors)
+        model.load_state_dict(
+            {n: t * scales[n] if n in scales else t for n, t in _under("model.", tensors).items()}
+        )
         front_end.load_state_dict(_under("front_end.", tensors))
     except (KeyError, RuntimeError, AsrError) as error:
         reason = " ".join(str(error).split())[:200]

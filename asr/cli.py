@@ -271,6 +271,18 @@ def lexicon_build(
 
 
 @app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A model file, or a folder with one.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The model file to write.")],
+    weights: Annotated[str, typer.Option(help="int8, float16 or float32.")] = "int8",
+) -> None:
+    """Write a model with smaller weights, or larger ones."""
+    from asr.commands import run_export
+
+    run_export(model, output, weights, stderr)
+
+
+@app.command()
 def tune(
     manifest: Annotated[Path, typer.Argument(help="The tuning set; never the test set.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="decoder.yaml to write.")],

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
 from asr.audio.files import find_audio, probe_duration
-from asr.checkpoint import load_checkpoint
+from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.config import build, parse_overrides
 from asr.data.manifest import read_manifest, unique_names
 from asr.decoding import BeamDecoder, PhoneBeamDecoder
@@ -28,11 +29,15 @@ from asr.writers import FORMATS, save, write
 
 __all__ = [
     "describe",
+    "run_export",
     "run_lexicon_build",
     "run_lm_build",
     "run_transcribe",
     "run_tune",
 ]
+
+WEIGHTS = {"int8": torch.int8, "float16": torch.float16, "float32": torch.float32}
+"""Types of the weights in a model file, by their names on the command line."""
 
 
 def report_error(stderr: Console, error: AsrError) -> None:
@@ -145,6 +150,29 @@ def run_lexicon_build(
         f"{report.num_derived} derived from it, {report.num_predicted} predicted), "
         f"{report.num_pronunciations} pronunciations, {report.size / 1e3:.0f} kB"
     )
+
+
+def run_export(model: Path, output: Path, weights: str, stderr: Console) -> None:
+    """Write a model again with weights of another type.
+
+    Raises:
+        ConfigError: No such type.
+        CheckpointError: The model cannot be opened.
+    """
+    if weights not in WEIGHTS:
+        raise ConfigError(f"no weights {weights!r}", f"there are: {', '.join(WEIGHTS)}")
+    opened = load_checkpoint(model)
+    phones = opened.phones.vocabulary if opened.phones else ()
+    save_checkpoint(
+        output,
+        opened.model,
+        opened.front_end,
+        opened.tokenizer,
+        opened.provenance,
+        WEIGHTS[weights],
+        phones,
+    )
+    stderr.print(f"{escape(str(output))}: {output.stat().st_size / 1e6:.1f} MB, {weights}")
 
 
 def run_tune(

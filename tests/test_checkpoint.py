@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_sequence
 
 from asr.audio.features import FeatureConfig, LogMel
-from asr.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
+from asr.checkpoint import FORMAT_VERSION, load_checkpoint, quantise_rows, save_checkpoint
 from asr.errors import CheckpointError
 from asr.models import BiLSTMConfig, build_model
 from asr.tokenizer import Tokenizer
@@ -68,6 +68,7 @@ def rewritten(folder, **changes):
     return file
 
 
+FORMAT_2 = FORMAT_1.with_name("format2.safetensors")
 PHONES = ("<blank>", "|", "AA", "B", "\u0259")
 
 
@@ -110,6 +111,17 @@ def test_a_file_of_format_1_still_gives_the_same_log_probabilities():
     expected = recomputed(weights, samples)
     assert found.shape == (6, 6)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_file_of_format_2_still_holds_its_phones_and_weights():
+    checkpoint = load_checkpoint(FORMAT_2)
+    assert header_of(FORMAT_2)["format_version"] == 2
+    assert checkpoint.phones.vocabulary == PHONES
+    assert checkpoint.provenance == {"hours": 2.5}
+    stored = load_file(FORMAT_2)
+    for name, tensor in checkpoint.model.state_dict().items():
+        assert torch.equal(tensor, stored[f"model.{name}"].float()), name
 
 
 def log_probs_of(checkpoint, samples):
@@ -178,7 +190,7 @@ def test_a_model_with_phones_comes_back_with_their_names_and_says_the_same(tmp_p
     model.phones.feedback.weight.normal_()
     save_checkpoint(tmp_path / "m", model, front_end, tokenizer, {}, torch.float32, phones=PHONES)
     checkpoint = load_checkpoint(tmp_path / "m")
-    assert header_of(tmp_path / "m")["format_version"] == 2
+    assert header_of(tmp_path / "m")["format_version"] == FORMAT_VERSION
     assert checkpoint.phones.vocabulary == PHONES
     assert checkpoint.tokenizer.vocabulary == tokenizer.vocabulary
     batch = torch.randn(2, 20, 8), torch.tensor([20, 13])
@@ -211,6 +223,42 @@ def test_half_precision_halves_the_file_and_rounds_weights_only(tmp_path):
     checkpoint = load_checkpoint(tmp_path / "m")
     assert torch.equal(checkpoint.model.output.weight, model.output.weight.half().float())
     assert torch.equal(checkpoint.front_end.mean, front_end.mean)
+
+
+@given(st.integers(0, 1000), st.sampled_from([1e-30, 1e-3, 1.0, 1e4]))
+def test_no_weight_moves_by_more_than_a_254th_of_its_rows_largest(seed, size):
+    matrix = size * torch.randn(5, 7, generator=torch.Generator().manual_seed(seed))
+    matrix[0] = 0
+    integers, scales = quantise_rows(matrix)
+    assert integers.dtype == torch.int8
+    assert integers.abs().max() <= 127
+    moved = (integers * scales - matrix).abs()
+    assert (moved <= matrix.abs().amax(dim=1, keepdim=True) * (1 / 254 + 1e-6)).all()
+    assert not (integers * scales)[0].any()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_eight_bits_quarter_the_matrices_and_say_nearly_the_same(tmp_path, norm):
+    model, front_end, tokenizer = make_parts(norm=norm, phone_layer=1)
+    parts = (model, front_end, tokenizer, {})
+    save_checkpoint(tmp_path / "8", *parts, torch.int8, PHONES)
+    save_checkpoint(tmp_path / "16", *parts, phones=PHONES)
+    eight, sixteen = (load_checkpoint(tmp_path / name) for name in ("8", "16"))
+    for name, tensor in eight.model.state_dict().items():
+        expected = model.state_dict()[name]
+        if expected.ndim > 1:
+            integers, scales = quantise_rows(expected)
+            assert torch.equal(tensor, integers * scales), name
+        else:
+            assert torch.equal(tensor, sixteen.model.state_dict()[name]), name
+    stored = load_file(tmp_path / "8")
+    matrices = [n for n, t in model.state_dict().items() if t.ndim > 1]
+    assert all(stored[f"model.{n}"].dtype == torch.int8 for n in matrices)
+    samples = np.random.default_rng(2).uniform(-0.3, 0.3, 4000).astype(np.float32)
+    torch.testing.assert_close(
+        log_probs_of(eight, samples), log_probs_of(sixteen, samples), rtol=0, atol=0.05
+    )
 
 
 def test_a_model_file_may_be_read_by_whom_any_new_file_may(tmp_path):

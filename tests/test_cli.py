@@ -186,7 +186,17 @@ def test_wrong_usage_ends_with_2_and_help_on_standard_error(asr, arguments):
 def test_help_is_asked_for_and_so_goes_to_standard_output(asr):
     result = asr("--help")
     assert (result.code, result.err) == (0, "")
-    for verb in ("transcribe", "listen", "evaluate", "compare", "prepare", "train", "lm", "info"):
+    for verb in (
+        "transcribe",
+        "listen",
+        "evaluate",
+        "compare",
+        "prepare",
+        "train",
+        "lm",
+        "info",
+        "export",
+    ):
         assert verb in result.out
 
 
@@ -419,6 +429,23 @@ def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, sou
     assert best.startswith(f"lm_weight {chosen['lm_weight']} word_score {chosen['word_score']} ")
     refused = asr("tune", manifest, "--model", model, "-o", settings)
     assert_refused(refused, 2, "no language model", "--lm")
+
+
+@pytest.mark.parametrize(("weights", "least"), [("int8", 0), ("float32", 1.5)])
+def test_a_model_is_written_with_other_weights(asr, model, tmp_path, weights, least):
+    result = asr("export", model, "-o", tmp_path / "other.safetensors", "--weights", weights)
+    assert (result.code, result.out) == (0, "")
+    assert weights in result.err
+    found = json.loads(asr("info", tmp_path / "other.safetensors").out)
+    before = json.loads(asr("info", model).out)
+    assert found["provenance"] == before["provenance"]
+    assert found["parameters"] == before["parameters"]
+    assert found["bytes"] > least * before["bytes"]
+
+
+def test_weights_of_a_type_that_there_is_not_are_refused(asr, model, tmp_path):
+    refused = asr("export", model, "-o", tmp_path / "m", "--weights", "int4")
+    assert_refused(refused, 2, "no weights 'int4'", "int8, float16, float32")
 
 
 def test_what_a_model_is_comes_as_json(asr, model):

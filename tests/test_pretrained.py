@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import asr
+from asr.audio.files import read_audio
 from asr.data.manifest import read_manifest
 from asr.recognizer import PRETRAINED
 from asr.scoring import score
@@ -64,3 +66,23 @@ def test_the_demo_prints_text_reference_error_rate_and_speed():
     assert all(clip.text in run.stdout for clip in CLIPS)
     assert run.stdout.splitlines()[-1].startswith("WER ")
     assert "real-time factor" in run.stdout
+
+
+def test_a_long_file_made_of_clips_equals_the_clips(beam):
+    """Several windows and passages: as many words as the clips have alone, and as few errors.
+
+    Word for word they may differ: a bidirectional network hears what is before and after.
+    """
+    rate = beam.checkpoint.front_end.config.sample_rate
+    clips = [read_audio(clip.audio, rate).samples for clip in CLIPS]
+    pause = 1e-4 * np.random.default_rng(0).standard_normal(rate).astype(np.float32)
+    alone = " ".join(beam.transcribe_samples(clip).text for clip in clips)
+    together = beam.transcribe_samples(np.concatenate([x for c in clips * 4 for x in (c, pause)]))
+    assert together.duration > 90
+    assert len(together.words) == pytest.approx(4 * len(alone.split()), rel=0.05)
+    reference = " ".join(clip.text for clip in CLIPS)
+    wers = [
+        score([reference], [alone]).wer,
+        score([" ".join([reference] * 4)], [together.text]).wer,
+    ]
+    assert wers[1] < wers[0] + 0.05
