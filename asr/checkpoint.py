@@ -153,7 +153,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
     try:
         tokenizer = Tokenizer(header["vocabulary"])
         front_end = LogMel(build(FeatureConfig, header["features"], str(file)))
-        config = build(BiLSTMConfig, header["model"], str(file))
+        config = build(BiLSTMConfig, _known(header["model"]), str(file))
         phones = header.get("phones", [])
         model = build_model(config, front_end.config.n_mels, len(tokenizer), len(phones))
         scales = _under("scale.", tensors)
@@ -203,6 +203,11 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
             "copy or download the file again",
         )
     return header, tensors
+
+
+def _known(model: dict[str, Any]) -> dict[str, Any]:
+    """A network's configuration without an option that is no more, if it was not used."""
+    return {k: v for k, v in model.items() if not (k == "reduce_after" and v is None)}
 
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -18,6 +18,7 @@ import hashlib
 import json
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import librosa
 import numpy as np
@@ -343,3 +344,15 @@ def test_what_does_not_exist_is_said_to_be_missing(tmp_path):
     assert "no such model" in str(opening_error(tmp_path / "missing"))
     with pytest.raises(CheckpointError, match="no such model"):
         load_checkpoint(tmp_path)  # a folder without a model
+
+
+def test_an_option_that_is_no_more_is_overlooked_only_where_it_was_not_used(tmp_path):
+    model = header_of(FORMAT_2)["model"]
+    assert model["reduce_after"] is None
+    assert load_checkpoint(FORMAT_2).model.config.phone_layer == 1
+    file = tmp_path / "m"
+    parts = make_parts()
+    used = {**parts[0].config.model_dump(), "reduce_after": 1}
+    parts[0].config = SimpleNamespace(model_dump=lambda: used)
+    save_checkpoint(file, *parts, {})
+    assert "reduce_after" in str(opening_error(file))

@@ -34,9 +34,6 @@ class Listener(torch.nn.Module):
     subsampling_factor = 4
     config = SimpleNamespace(layers=1)
 
-    def tokens_per_step(self, layer):
-        return 1
-
     def forward(self, features, lengths):
         x, steps = self.embed(features, lengths)
         return replace(self.recur(x, steps, x.shape[1])[0], steps=steps)

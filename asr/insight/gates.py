@@ -32,7 +32,7 @@ class CellTrace:
     Attributes:
         layer: From 1.
         direction: Which way it reads.
-        inputs: (inner steps, input_size), what it read.
+        inputs: (steps, input_size), what it read.
         activations: Its gates, states and outputs; see `reference.QUANTITIES`.
         deviation: Largest difference between the reference's output and torch's.
     """

@@ -77,22 +77,16 @@ def measure_memory(
     frame_s = config.hop_length / config.sample_rate
     modules = cells_of(checkpoint.model)
     num_frames = min(len(features), round(MEMORY_S / frame_s))
+    step_s = frame_s * checkpoint.model.subsampling_factor
     own = {}
     for cell in cells:
         num_steps = max(1, len(cell.inputs) * num_frames // len(features))
-        step_s = frame_s * _frames_per_step(checkpoint.model, len(features), len(cell.inputs))
         heard = cell.inputs[:num_steps]
         heard = heard if cell.direction == "forward" else heard.flip(0)
         own[cell.layer, cell.direction] = cell_memory(
             modules[cell.layer, cell.direction], heard, step_s
         )
     return Memory(own, network_memory(checkpoint.model, features[:num_frames], frame_s))
-
-
-def _frames_per_step(model: BiLSTM, num_frames: int, num_steps: int) -> int:
-    """Layers may run at half the rate of the outputs, or less."""
-    factor = model.subsampling_factor
-    return factor * max(1, round(num_frames / factor / num_steps))
 
 
 def cell_memory(
@@ -175,7 +169,7 @@ def _rows(inputs: torch.Tensor, num: int) -> torch.Tensor:
 
 
 def _layer_outputs(model: BiLSTM, x: torch.Tensor) -> list[torch.Tensor]:
-    """(batch, inner steps, size) of every layer, normalised, and last the letters."""
+    """(batch, steps, size) of every layer, normalised, and last the letters."""
     heard: list[torch.Tensor] = []
     norms = list(cast(Sequence[nn.Module], model.norms))[1:]
     handles = [norm.register_forward_hook(lambda *call: heard.append(call[2])) for norm in norms]

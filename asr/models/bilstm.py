@@ -12,7 +12,7 @@ believes, as in self-conditioned CTC (Nozaki and Komatsu 2021).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeVar, cast
 
 import torch
@@ -30,8 +30,6 @@ __all__ = [
     "Outputs",
     "Subsampling",
     "cut_chunks",
-    "halve_steps",
-    "spread",
 ]
 
 
@@ -49,14 +47,11 @@ class BiLSTMConfig(Config):
     conv_channels: int = Field(32, ge=1)
     phone_layer: int | None = Field(None, ge=1)
     """The recurrent layer, counted from 1, on which the phone output stands; None for none."""
-    reduce_after: int | None = Field(None, ge=1)
-    """The recurrent layer behind which two steps are averaged to one. The outputs then name two
-    tokens at once, so their steps stay as they are while most layers have half the work."""
 
 
 @dataclass(frozen=True)
 class Chunking:
-    """Sizes in steps, both even where layers run at half the rate.
+    """Sizes in steps.
 
     Attributes:
         core: New steps of each chunk.
@@ -74,8 +69,7 @@ class Outputs:
     Attributes:
         letters: float32 (batch, steps, vocab_size), natural log-probabilities.
         phones: float32 (batch, steps, num_phones) of the same kind, or None.
-        encoded: (batch, inner steps, encoding_size), the top layer's output; `spread` turns what
-            is computed from it into steps.
+        encoded: (batch, steps, encoding_size), the top layer's output.
         steps: int64 (batch,), valid steps.
     """
 
@@ -88,54 +82,21 @@ class Outputs:
 class PhoneOutput(nn.Module):
     """Phone log-probabilities, and what the layers above are told of them."""
 
-    def __init__(self, size: int, num_phones: int, per_step: int = 1) -> None:
+    def __init__(self, size: int, num_phones: int) -> None:
         super().__init__()
-        self.num_phones = num_phones
-        self.output = nn.Linear(size, num_phones * per_step)
-        self.feedback = nn.Linear(num_phones * per_step, size, bias=False)
+        self.output = nn.Linear(size, num_phones)
+        self.feedback = nn.Linear(num_phones, size, bias=False)
         nn.init.zeros_(self.feedback.weight)  # an output added to a trained network changes nothing
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(batch, inner steps, size) to log-probabilities, and to x with their feedback.
-
-        The log-probabilities are (batch, inner steps, per_step * num_phones), each `num_phones`
-        of them a distribution.
-        """
-        logits = self.output(x).float()
-        by_token = logits.reshape(*logits.shape[:-1], -1, self.num_phones)
-        log_probs = by_token.log_softmax(dim=-1).reshape(logits.shape)
+        """(batch, steps, size) to float32 log-probabilities, and to x with their feedback."""
+        log_probs = self.output(x).float().log_softmax(dim=-1)
         return log_probs, self.believe(x, log_probs)
 
     def believe(self, x: torch.Tensor, log_probs: torch.Tensor) -> torch.Tensor:
         """What was read, together with what was said of it."""
         fed_back: torch.Tensor = x + self.feedback(log_probs.exp().to(x.dtype))
         return fed_back
-
-
-def halve_steps(x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Means of neighbouring steps; a last step without a neighbour stays as it is.
-
-    Args:
-        x: (batch, steps, size), padded with anything.
-        lengths: int64 (batch,).
-
-    Returns:
-        (batch, half the steps rounded up, size) and its lengths.
-    """
-    valid = lengths_to_mask(lengths, x.shape[1])[:, :, None]
-    counted = torch.cat([x.masked_fill(~valid, 0), valid.to(x.dtype)], dim=2)
-    even = nn.functional.pad(counted, (0, 0, 0, x.shape[1] % 2))
-    sums = even[:, 0::2] + even[:, 1::2]
-    return sums[:, :, :-1] / sums[:, :, -1:].clamp(min=1), (lengths + 1) // 2
-
-
-def spread(x: torch.Tensor, per_step: int, num_chunks: int = 1) -> torch.Tensor:
-    """Outputs for several steps side by side, and chunks below each other, as one row of steps.
-
-    (batch * num_chunks, inner steps, per_step * size) to
-    (batch, num_chunks * inner steps * per_step, size).
-    """
-    return x.reshape(len(x) // num_chunks, num_chunks * x.shape[1] * per_step, -1)
 
 
 def cut_chunks(
@@ -205,7 +166,7 @@ class BiLSTM(nn.Module):
         )
         self.norms = nn.ModuleList(MaskedNorm(size, config.norm) for size in sizes)
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(sizes[-1], vocab_size * self.tokens_per_step(config.layers))
+        self.output = nn.Linear(sizes[-1], vocab_size)
         self.phones: PhoneOutput | None = None
         if config.phone_layer is not None:
             if not num_phones or config.phone_layer > config.layers:
@@ -214,13 +175,7 @@ class BiLSTM(nn.Module):
                     f"and {num_phones} phones",
                     "set it to a layer, and data.lexicon to a lexicon, or leave it out",
                 )
-            per_step = self.tokens_per_step(config.phone_layer)
-            self.phones = PhoneOutput(sizes[-1], num_phones, per_step)
-
-    def tokens_per_step(self, layer: int) -> int:
-        """How many steps of the outputs one inner step of this layer (from 1) stands for."""
-        reduce_after = self.config.reduce_after
-        return 2 if reduce_after is not None and layer > reduce_after else 1
+            self.phones = PhoneOutput(sizes[-1], num_phones)
 
     @property
     def subsampling_factor(self) -> int:
@@ -250,7 +205,8 @@ class BiLSTM(nn.Module):
             chunks, counts = cut_chunks(x, steps, chunking)
             outputs, _ = self.recur(chunks, counts, chunking.core, len(chunks) // len(x))
         phones = None if outputs.phones is None else outputs.phones[:, :num_steps]
-        return replace(outputs, letters=outputs.letters[:, :num_steps], phones=phones, steps=steps)
+        letters, encoded = outputs.letters[:, :num_steps], outputs.encoded[:, :num_steps]
+        return Outputs(letters, phones, encoded, steps)
 
     def spell(
         self, heard: torch.Tensor, phones: torch.Tensor, lengths: torch.Tensor
@@ -266,12 +222,10 @@ class BiLSTM(nn.Module):
             float32 (batch, steps, vocab_size), natural log-probabilities.
 
         Raises:
-            ConfigError: There is no phone output, or layers run at half the rate.
+            ConfigError: There is no phone output.
         """
-        if self.phones is None or self.config.reduce_after is not None:
-            raise ConfigError(
-                "only a network with a phone output and without model.reduce_after can spell"
-            )
+        if self.phones is None:
+            raise ConfigError("only a network with a phone output can spell")
         x = self.phones.believe(heard, phones)
         first = self.config.phone_layer or 0
         layers = cast(Sequence[BiRecurrent], self.layers[first:])
@@ -301,7 +255,7 @@ class BiLSTM(nn.Module):
         Args:
             x: (batch * num_chunks, core + look-ahead, size), from `embed`.
             lengths: int64 (batch * num_chunks,).
-            core: Steps of a chunk; even where more steps follow it and layers run at half rate.
+            core: Steps of a chunk.
             num_chunks: Chunks of each recording.
             states: Of every layer, from the chunk before; None at the start of a recording.
 
@@ -318,14 +272,15 @@ class BiLSTM(nn.Module):
             x = self.dropout(norm(x, lengths))
             if self.phones is not None and number == self.config.phone_layer:
                 phones, x = self.phones(x)
-                phones = spread(phones[:, :core], self.tokens_per_step(number), num_chunks)
-            if number == self.config.reduce_after:
-                x, lengths, core = *halve_steps(x, lengths), (core + 1) // 2
-        encoded = x[:, :core]
-        per_step = self.tokens_per_step(self.config.layers)
-        letters = spread(self.output(encoded), per_step, num_chunks).float().log_softmax(dim=-1)
-        encoded = encoded.reshape(-1, num_chunks * core, encoded.shape[2])
+                phones = _in_a_row(phones[:, :core], num_chunks)
+        encoded = _in_a_row(x[:, :core], num_chunks)
+        letters = self.output(encoded).float().log_softmax(dim=-1)
         return Outputs(letters, phones, encoded, lengths), after
+
+
+def _in_a_row(x: torch.Tensor, num_chunks: int) -> torch.Tensor:
+    """(batch * num_chunks, core, size) to (batch, num_chunks * core, size)."""
+    return x.reshape(-1, num_chunks * x.shape[1], x.shape[2])
 
 
 SizeT = TypeVar("SizeT", int, torch.Tensor)

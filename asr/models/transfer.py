@@ -16,8 +16,7 @@ def warm_start(model: BiLSTM, given: Mapping[str, torch.Tensor]) -> None:
     """Fill `model` with the weights of a network of the same sizes and as many layers or fewer.
 
     Layers on top of those stay random, and so does a phone output that only this one has; one
-    that only the other has is left out. Outputs that name two tokens at once begin with the
-    weights of the one that was named before.
+    that only the other has is left out.
 
     Raises:
         RuntimeError: Other sizes than these differ.
@@ -25,7 +24,7 @@ def warm_start(model: BiLSTM, given: Mapping[str, torch.Tensor]) -> None:
     wanted = model.state_dict()
     start = {n: t for n, t in given.items() if n in wanted or not n.startswith("phones.")}
     fresh = {n: t for n, t in wanted.items() if n.startswith("phones.") or _is_on_top(n, given)}
-    model.load_state_dict(fresh | {n: _repeated(n, t, wanted) for n, t in start.items()})
+    model.load_state_dict(fresh | start)
 
 
 _NUMBERED = re.compile(r"(layers|norms)\.(\d+)\.")
@@ -35,13 +34,3 @@ def _is_on_top(name: str, given: Mapping[str, torch.Tensor]) -> bool:
     """Whether it belongs to a layer, or its normalisation, above all those that are given."""
     found = _NUMBERED.match(name)
     return found is not None and not any(other.startswith(found.group()) for other in given)
-
-
-def _repeated(name: str, tensor: torch.Tensor, wanted: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    if name not in wanted or tensor.shape == wanted[name].shape:
-        return tensor
-    if name.startswith(("output.", "phones.output.")):
-        return torch.cat([tensor, tensor])
-    if name == "phones.feedback.weight":  # of the sum of two distributions, where there was one
-        return torch.cat([tensor, tensor], dim=1) / 2
-    return tensor

@@ -22,12 +22,9 @@ __all__ = ["StreamingEncoder", "chunking_of"]
 
 
 def chunking_of(checkpoint: Checkpoint, chunk_s: float, look_ahead_s: float) -> Chunking:
-    """Sizes in steps, rounded to what the network's inner rate allows; at least one such step."""
-    unit = checkpoint.model.tokens_per_step(checkpoint.model.config.layers)
-    unit_s = unit * checkpoint.seconds_per_step
-    return Chunking(
-        max(1, round(chunk_s / unit_s)) * unit, max(0, round(look_ahead_s / unit_s)) * unit
-    )
+    """Sizes in steps; a chunk has at least one."""
+    step_s = checkpoint.seconds_per_step
+    return Chunking(max(1, round(chunk_s / step_s)), max(0, round(look_ahead_s / step_s)))
 
 
 class StreamingEncoder:

@@ -10,20 +10,17 @@ from asr.training.config import ChunkConfig
 __all__ = ["draw_chunking"]
 
 
-def draw_chunking(
-    config: ChunkConfig, unit_s: float, unit: int, rng: np.random.Generator
-) -> Chunking | None:
+def draw_chunking(config: ChunkConfig, step_s: float, rng: np.random.Generator) -> Chunking | None:
     """Random sizes, or None for whole recordings.
 
     Args:
         config: Ranges and probability.
-        unit_s: Seconds of an inner step of the network.
-        unit: Steps of its outputs in one inner step; sizes are multiples.
+        step_s: Seconds from one step of the network to the next.
         rng: Where they come from.
     """
     if rng.random() >= config.probability:
         return None
     core, look_ahead = (
-        round(rng.uniform(*bounds) / unit_s) for bounds in (config.core_s, config.look_ahead_s)
+        round(rng.uniform(*bounds) / step_s) for bounds in (config.core_s, config.look_ahead_s)
     )
-    return Chunking(max(1, core) * unit, max(0, look_ahead) * unit)
+    return Chunking(max(1, core), max(0, look_ahead))

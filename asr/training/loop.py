@@ -234,11 +234,9 @@ class Trainer:
 
     def _chunking(self) -> Chunking | None:
         """This update's, the same in every process, so that they take the same time."""
-        model, features = self.objective.model, self.config.features
-        unit = model.tokens_per_step(model.config.layers)
-        unit_s = unit * model.subsampling_factor * features.hop_ms / 1000
+        step_s = self.objective.model.subsampling_factor * self.config.features.hop_ms / 1000
         rng = np.random.default_rng((self.config.train.seed, self.step))
-        return draw_chunking(self.config.chunks, unit_s, unit, rng)
+        return draw_chunking(self.config.chunks, step_s, rng)
 
     def _forward(self, batch: Batch, chunking: Chunking | None, spliced: Spliced | None) -> Losses:
         bf16 = self.config.train.precision == "bf16"

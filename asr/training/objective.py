@@ -10,7 +10,7 @@ from torch import nn
 from asr.ctc import ctc_loss, required_steps
 from asr.data.dataset import Batch
 from asr.models import BiLSTM
-from asr.models.bilstm import Chunking, spread
+from asr.models.bilstm import Chunking
 from asr.models.recurrent import lengths_to_mask
 from asr.training.crf import log_partition, log_probability
 from asr.training.splicing import Spliced
@@ -69,10 +69,7 @@ class Objective(nn.Module):
         super().__init__()
         self.phone_model: torch.Tensor | None
         self.model = model
-        self.per_step = model.tokens_per_step(model.config.layers)
-        self.teacher_head = (
-            nn.Linear(model.encoding_size, teacher_size * self.per_step) if teacher_size else None
-        )
+        self.teacher_head = nn.Linear(model.encoding_size, teacher_size) if teacher_size else None
         self.teacher_weight = teacher_weight
         self.phone_weight = phone_weight
         self.crf_weight = crf_weight
@@ -123,7 +120,7 @@ class Objective(nn.Module):
         self, encoded: torch.Tensor, steps: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
         assert self.teacher_head is not None
-        predicted = spread(self.teacher_head(encoded), self.per_step)[:, : target.shape[1]]
+        predicted = self.teacher_head(encoded)[:, : target.shape[1]]
         target = target[:, : predicted.shape[1]]
         known = lengths_to_mask(steps, target.shape[1]) & torch.isfinite(target[:, :, 0])
         difference: torch.Tensor = predicted[known].float() - target[known]

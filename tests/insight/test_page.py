@@ -109,7 +109,7 @@ def test_the_right_text_is_weighed_in_words():
     "options",
     [
         {"phones": True, "reference": "abc cab", "words": ["1"]},
-        {"config": {"cell": "gru", "reduce_after": 1}},
+        {"config": {"cell": "gru"}},
         {"config": {"cell": "rnn"}, "text": "a"},
     ],
     ids=str,

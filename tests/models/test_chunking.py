@@ -9,9 +9,7 @@ from asr.models import BiLSTMConfig, build_model
 from asr.models.bilstm import Chunking, cut_chunks
 from asr.models.recurrent import BiRecurrent
 
-CONFIG = BiLSTMConfig(
-    layers=3, hidden=5, dropout=0.0, conv_channels=2, phone_layer=2, reduce_after=1
-)
+CONFIG = BiLSTMConfig(layers=3, hidden=5, dropout=0.0, conv_channels=2, phone_layer=2)
 
 
 def make(seed=0, **changes):

@@ -3,37 +3,30 @@
 import pytest
 import torch
 
-from asr.models.bilstm import spread
+from asr.models import BiLSTMConfig, build_model
 from asr.models.transfer import warm_start
 
-from .test_reduction import PLAIN, REDUCED, make
+PLAIN = BiLSTMConfig(layers=3, hidden=5, dropout=0.0, conv_channels=2)
+WITH_PHONES = PLAIN.model_copy(update={"phone_layer": 2})
 
 
-def test_a_reduced_network_starts_from_the_outputs_of_one_that_is_not():
-    plain, reduced = make(PLAIN), make(REDUCED, seed=1)
-    warm_start(reduced, plain.state_dict())
-    x = torch.randn(1, 3, 10)
-    twice = spread(reduced.output(x), 2)
-    torch.testing.assert_close(twice[:, 0::2], plain.output(x))
-    torch.testing.assert_close(twice[:, 1::2], plain.output(x))
-    for name, tensor in plain.layers.state_dict().items():
-        assert torch.equal(reduced.layers.state_dict()[name], tensor)
+def make(config, seed=0):
+    torch.manual_seed(seed)
+    return build_model(config, n_mels=8, vocab_size=4, num_phones=6 if config.phone_layer else 0)
 
 
-def test_phones_are_taken_over_with_a_feedback_of_the_same_size():
-    whole = make(REDUCED.model_copy(update={"reduce_after": None}))
-    torch.nn.init.normal_(whole.phones.feedback.weight)
-    reduced = make(REDUCED, seed=1)
-    warm_start(reduced, whole.state_dict())
-    x = torch.randn(1, 3, 10)
-    before, after = whole.phones(x), reduced.phones(x)
-    torch.testing.assert_close(spread(after[0], 2)[:, 1::2], before[0])
-    torch.testing.assert_close(after[1], before[1])
+def test_phones_on_another_layer_begin_with_the_weights_that_are_given():
+    given = make(WITH_PHONES)
+    torch.nn.init.normal_(given.phones.feedback.weight)
+    model = make(WITH_PHONES.model_copy(update={"phone_layer": 3}), seed=1)
+    warm_start(model, given.state_dict())
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, given.state_dict()[name]), name
 
 
 def test_phones_that_the_new_network_lacks_are_left_out():
     plain = make(PLAIN, seed=1)
-    warm_start(plain, make(REDUCED.model_copy(update={"reduce_after": None})).state_dict())
+    warm_start(plain, make(WITH_PHONES).state_dict())
 
 
 def test_other_layers_are_refused():

@@ -19,12 +19,10 @@ RATE = 16000
 STEP = 640
 
 
-@pytest.fixture(scope="module", params=[None, 1], ids=["whole rate", "half rate"])
-def checkpoint(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
     torch.manual_seed(0)
-    config = BiLSTMConfig(
-        layers=2, hidden=6, conv_channels=2, phone_layer=2, reduce_after=request.param
-    )
+    config = BiLSTMConfig(layers=2, hidden=6, conv_channels=2, phone_layer=2)
     return Checkpoint(
         model=build_model(config, 16, 4, num_phones=5).eval(),
         front_end=LogMel(FeatureConfig(n_mels=16)),
@@ -116,9 +114,6 @@ def test_nothing_in_gives_nothing_out(checkpoint):
     assert list(encoder.finish()) == []
 
 
-def test_sizes_are_rounded_to_what_the_layers_need(checkpoint):
-    unit = checkpoint.model.tokens_per_step(2)
-    assert chunking_of(checkpoint, 0.4, 1.0) == (
-        Chunking(10, 24) if unit == 2 else Chunking(10, 25)
-    )
-    assert chunking_of(checkpoint, 0.001, 0) == Chunking(unit, 0)
+def test_sizes_are_rounded_to_steps(checkpoint):
+    assert chunking_of(checkpoint, 0.41, 1.0) == Chunking(10, 25)
+    assert chunking_of(checkpoint, 0.001, 0) == Chunking(1, 0)
