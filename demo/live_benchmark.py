@@ -14,7 +14,7 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from asr.audio.files import read_audio
 from asr.data.manifest import read_manifest
+from asr.insight.charts import STANDALONE_STYLE, Series, line_chart
 from asr.recognizer import Recognizer, load_recognizer
 from asr.scoring import score
 from asr.streaming import CHUNK_S, LiveRecognizer, LiveResult
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--chunk", type=float, default=CHUNK_S)
     parser.add_argument("--look-ahead", type=float, nargs="+", default=[0.2, 0.5, 1.0, 2.0])
     parser.add_argument("--most", type=int, default=200, help="utterances, evenly spread")
+    parser.add_argument("--svg", type=Path, help="draw errors and delays into this file")
     parser.add_argument("--hours", type=float, help="feed so much sound to one stream instead")
     options = parser.parse_args(arguments)
     recognizer = load_recognizer(options.model, decoder=options.decoder, device="cpu")
@@ -80,11 +82,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     normalise = get_normaliser("basic")
     references = [normalise(utterance.text) for utterance in chosen]
-    offline = [recognizer.transcribe_samples(samples).text for samples in recordings]
-    print(json.dumps({"look_ahead": None, "wer": score(references, offline).wer}), flush=True)
-    for look_ahead_s in options.look_ahead:
+    texts = [recognizer.transcribe_samples(samples).text for samples in recordings]
+    offline = score(references, texts).wer
+    print(json.dumps({"look_ahead": None, "wer": offline}), flush=True)
+    rows = {}
+    for look_ahead_s in sorted(options.look_ahead):
         tally = measure(recognizer, recordings, options.chunk, look_ahead_s)
-        print(json.dumps({"look_ahead": look_ahead_s} | tally.row(references)), flush=True)
+        rows[look_ahead_s] = tally.row(references)
+        print(json.dumps({"look_ahead": look_ahead_s} | rows[look_ahead_s]), flush=True)
+    if options.svg:
+        options.svg.write_text(draw(rows, offline), encoding="utf-8")
+
+
+def draw(rows: Mapping[float, Mapping[str, float]], offline: float) -> str:
+    """Error rate against the look-ahead, and that of the whole recording, as an SVG."""
+    seconds = list(rows)
+    return line_chart(
+        [
+            Series("live", seconds, [100 * row["wer"] for row in rows.values()], 0),
+            Series("whole recording", seconds, [100 * offline] * len(seconds), 1, "dashed"),
+        ],
+        title="Word error rate of live recognition",
+        x_label="look-ahead, seconds",
+        y_label="WER, per cent",
+        zero=True,
+        size=(640, 340),
+        style=STANDALONE_STYLE,
+    )
 
 
 def measure(

@@ -45,3 +45,10 @@ def test_an_endless_stream_reports_every_quarter_of_an_hour(benchmark, monkeypat
     (line,) = capsys.readouterr().out.splitlines()
     assert '"hours": 0.25' in line
     assert '"words": 15' in line
+
+
+def test_errors_are_drawn_against_the_look_ahead(benchmark):
+    picture = benchmark.draw({0.25: {"wer": 0.5}, 1.0: {"wer": 0.25}}, offline=0.2)
+    assert picture.startswith("<svg")
+    for label in ("live", "whole recording", "look-ahead, seconds", "WER, per cent"):
+        assert label in picture
