@@ -199,9 +199,7 @@ def run_tune(
     references = [get_normaliser("basic")(utterance.text) for utterance in chosen]
     best = tune(decoder, emissions, references, lambda trial: _print_trial(stderr, trial))
     weights = best.config.model_dump(include={"lm_weight", "word_score", "letter_weight"})
-    weights["confidence_scale"] = tune_confidence(
-        decoder.with_config(best.config), emissions, references
-    )
+    weights |= tune_confidence(decoder.with_config(best.config), emissions, references)
     output.write_text(f"# WER {best.wer:.2%} on {count} utterances\n" + yaml.safe_dump(weights))
 
 

@@ -7,6 +7,7 @@ them (pattern search, Hooke and Jeeves 1961).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ STEPS = {"lm_weight": 0.2, "word_score": 1.0, "letter_weight": 0.3}
 HALVINGS = 1
 SCALES = tuple(round(0.05 * 1.25**k, 3) for k in range(20))
 """Tried for `BeamConfig.confidence_scale`: 0.05 to 3.5."""
+CEILINGS = tuple(round(0.7 + 0.02 * k, 2) for k in range(16))
+"""Tried for `BeamConfig.confidence_ceiling`."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,10 @@ def tune_confidence(
     decoder: BeamDecoder | PhoneBeamDecoder,
     emissions: Sequence[Emissions],
     references: Sequence[str],
-) -> float:
-    """The scale whose confidences say most of which words are right (normalised cross entropy).
+) -> dict[str, float]:
+    """`confidence_scale` and `confidence_ceiling` that say most of which words are right.
+
+    That is measured by the normalised cross entropy; see `asr.scoring.calibration`.
 
     Args:
         decoder: With the weights that it will have.
@@ -111,16 +116,23 @@ def tune_confidence(
     aligned = score_utterances(references, [" ".join(some[0]) for some in texts])
     right = [op == HIT for one in aligned for op in one.operations if op != DELETION]
 
-    def information(scale: float) -> float:
-        shares = [
-            share
-            for some, their in zip(texts, scores, strict=True)
-            for share in word_posteriors(some, their, scale)
+    def shares(scale: float) -> list[float]:
+        pairs = zip(texts, scores, strict=True)
+        return [share for some, their in pairs for share in word_posteriors(some, their, scale)]
+
+    def information(shares: Sequence[float], ceiling: float) -> float:
+        judged = [
+            (ceiling * share, is_right) for share, is_right in zip(shares, right, strict=True)
         ]
-        nce = calibrate(list(zip(shares, right, strict=True))).nce if right else None
+        nce = calibrate(judged).nce if judged else None
         return -math.inf if nce is None else nce
 
-    return max(SCALES, key=information)
+    by_scale = {scale: shares(scale) for scale in SCALES}
+    best = max(
+        itertools.product(SCALES, CEILINGS),
+        key=lambda pair: information(by_scale[pair[0]], pair[1]),
+    )
+    return dict(zip(("confidence_scale", "confidence_ceiling"), best, strict=True))
 
 
 def _hears_phones(decoder: BeamDecoder | PhoneBeamDecoder) -> bool:

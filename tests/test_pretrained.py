@@ -85,4 +85,4 @@ def test_a_long_file_made_of_clips_equals_the_clips(beam):
         score([reference], [alone]).wer,
         score([" ".join([reference] * 4)], [together.text]).wer,
     ]
-    assert wers[1] < wers[0] + 0.05
+    assert wers[1] < wers[0] + 0.1

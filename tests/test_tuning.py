@@ -6,6 +6,7 @@ import torch
 from asr.audio.features import FeatureConfig, LogMel
 from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.decoding import BeamConfig, BeamDecoder, GreedyDecoder, PhoneBeamDecoder
+from asr.decoding.posteriors import word_posteriors
 from asr.lexicon import Lexicon
 from asr.models import BiLSTMConfig, build_model
 from asr.recognizer import Recognizer
@@ -119,11 +120,13 @@ def test_the_scale_of_confidences_is_the_one_at_which_doubts_come_true():
         tune_confidence(decoder, [heard] * 9, ["bad"] * right + ["bed"] * (9 - right))
         for right in (6, 5)
     )
-    assert doubting < trusting
-    assert 0.8 < trusting < 1.25, "two thirds are right: the probabilities are what they say"
+    expected = {6: 6 / 9, 5: 5 / 9}
+    for found, right in ((trusting, 6), (doubting, 5)):
+        share = word_posteriors([["bad"], ["bed"]], [math.log(2), 0], found["confidence_scale"])[0]
+        assert found["confidence_ceiling"] * share == pytest.approx(expected[right], abs=0.03)
 
 
 def test_a_scale_comes_out_even_where_all_words_are_right():
     decoder = BeamDecoder(TOKENIZER, BeamConfig(beam_size=100), words=["bad", "bed"])
     heard = spelled({3: 0.99}, {2: 2 / 3, 5: 1 / 3}, {4: 0.99})
-    assert tune_confidence(decoder, [heard], ["bad"]) > 0
+    assert tune_confidence(decoder, [heard], ["bad"])["confidence_scale"] > 0

@@ -211,7 +211,7 @@ def _hypotheses(found: Sequence[Found], config: BeamConfig, num_best: int) -> li
             distinct.setdefault(one.words, one)
     candidates = [(one.words, one.score) for one in distinct.values()]
     best = [_hypothesis(one) for one in list(distinct.values())[:num_best]]
-    return with_confidences(best, candidates, config.confidence_scale)
+    return with_confidences(best, candidates, config.confidence_scale, config.confidence_ceiling)
 
 
 def _hypothesis(found: Found) -> Hypothesis:

@@ -6,6 +6,7 @@ so the phones find the words; the letters, which know some spelling and all name
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
@@ -102,14 +103,22 @@ class PhoneBeamDecoder:
             if len(scores) < self.config.candidates:
                 scores.setdefault(one.words, one.score)
         texts = [self.tokenizer.encode(" ".join(words)) for words in scores]
-        letters = _letter_scores(emissions.log_probs, texts)
-        total = torch.tensor(list(scores.values())) + self.config.letter_weight * letters
+        total = torch.tensor(list(scores.values())) + self._letters(emissions, texts)
         order = [i for i in total.argsort(descending=True).tolist() if total[i] > -torch.inf]
         if not order:  # the letters of every candidate need more steps than there are
             return GreedyDecoder(self.tokenizer).decode(emissions)
         candidates = [(list(scores)[i], float(total[i])) for i in order]
         best = [self.spelled(texts[i], emissions, float(total[i])) for i in order[:num_best]]
-        return with_confidences(best, candidates, self.config.confidence_scale)
+        return with_confidences(
+            best, candidates, self.config.confidence_scale, self.config.confidence_ceiling
+        )
+
+    def _letters(self, emissions: Emissions, texts: list[list[int]]) -> torch.Tensor:
+        """What the letters say of each text; minus infinity where they cannot fit."""
+        if self.config.letter_weight:
+            return self.config.letter_weight * _letter_scores(emissions.log_probs, texts)
+        fit = [is_feasible(text, len(emissions)) for text in texts]
+        return torch.tensor([0.0 if one else -math.inf for one in fit])
 
     def spelled(self, tokens: list[int], emissions: Emissions, score: float) -> Hypothesis:
         """A hypothesis of letters, each where the emissions have it."""

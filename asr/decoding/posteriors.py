@@ -54,6 +54,7 @@ def with_confidences(
     hypotheses: Sequence[Hypothesis],
     candidates: Sequence[tuple[Sequence[str], float]],
     scale: float,
+    ceiling: float,
 ) -> list[Hypothesis]:
     """The first hypotheses of a list of candidates, told how sure each of their words is.
 
@@ -61,12 +62,16 @@ def with_confidences(
         hypotheses: Of the first candidates, in their order.
         candidates: Words and score of each; their texts differ.
         scale: As for `word_posteriors`.
+        ceiling: The confidence of a word that all candidates have; others have a share of it.
     """
     texts, scores = [words for words, _ in candidates], [score for _, score in candidates]
     return [
         replace(
             hypothesis,
-            confidences=word_posteriors(_put_first(texts, i), _put_first(scores, i), scale),
+            confidences=tuple(
+                ceiling * share
+                for share in word_posteriors(_put_first(texts, i), _put_first(scores, i), scale)
+            ),
         )
         for i, hypothesis in enumerate(hypotheses)
     ]

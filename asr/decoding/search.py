@@ -59,6 +59,8 @@ class BeamConfig(Config):
     how sure each word is."""
     confidence_scale: float = Field(default=0.3, ge=0)
     """What their scores are multiplied by for that: `posteriors.word_posteriors`."""
+    confidence_ceiling: float = Field(default=1.0, gt=0, le=1)
+    """How sure a word is that all of them have: they are few, and may all be wrong."""
 
 
 @dataclass(frozen=True)

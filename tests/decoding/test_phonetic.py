@@ -151,10 +151,12 @@ def test_silence_is_a_hypothesis_without_tokens(decoder):
     assert decoder.decode(heard("------", "- - - - - -"))[0].tokens == ()
 
 
-def test_where_no_candidates_letters_fit_the_letters_own_best_path_is_taken(decoder):
+@pytest.mark.parametrize("letter_weight", [0.0, 0.5])
+def test_where_no_candidates_letters_fit_the_letters_own_best_path_is_taken(letter_weight):
     # Three phones fit into three steps, the four letters of "cats" do not, nor do those of others.
+    config = CONFIG.model_copy(update={"letter_weight": letter_weight})
     only = PhoneBeamDecoder(
-        TOKENIZER, PHONES, Lexicon({"catching": [("K", "AE", "T")]}), CONFIG, words=["catching"]
+        TOKENIZER, PHONES, Lexicon({"catching": [("K", "AE", "T")]}), config, words=["catching"]
     )
     assert best(only, heard("cat", "K AE T")) in ("", "cat")
     stream = only.stream()

@@ -58,7 +58,7 @@ def test_shares_are_probabilities_and_at_least_that_of_the_text_itself(candidate
 def test_hypotheses_are_told_how_sure_their_own_words_are():
     candidates = [(("the", "cat"), 0.0), (("the", "cap"), -LOG2)]
     hypotheses = [Hypothesis((), (), score) for _, score in candidates]
-    first, second = with_confidences(hypotheses, candidates, scale=1.0)
-    assert first.confidences == pytest.approx([1, 2 / 3])
-    assert second.confidences == pytest.approx([1, 1 / 3])
+    first, second = with_confidences(hypotheses, candidates, scale=1.0, ceiling=0.9)
+    assert first.confidences == pytest.approx([0.9, 0.6])
+    assert second.confidences == pytest.approx([0.9, 0.3])
     assert (first.score, second.score) == (0.0, -LOG2)
