@@ -219,8 +219,8 @@ def poison(monkeypatch, steps):
     """Makes the gradient not a number in these updates."""
     forward = Trainer._forward
 
-    def poisoned(trainer, batch, chunking):
-        losses = forward(trainer, batch, chunking)
+    def poisoned(trainer, batch, chunking, spliced):
+        losses = forward(trainer, batch, chunking, spliced)
         if trainer.step in steps:
             weight = next(trainer.objective.parameters())
             object.__setattr__(losses, "total", losses.total + torch.nan * weight.sum())
