@@ -64,9 +64,11 @@ def log_partition(
     Returns:
         float32 (batch,), at most 0 up to rounding; differentiable in `log_probs`.
     """
-    result: torch.Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
-        log_probs, lengths, language_model
-    )
+    # Mixed precision would round every step's matrix product to bfloat16.
+    with torch.autocast(log_probs.device.type, enabled=False):
+        result: torch.Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
+            log_probs, lengths, language_model
+        )
     return result
 
 

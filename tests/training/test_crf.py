@@ -120,3 +120,19 @@ def test_the_probabilities_of_all_sequences_add_up_to_one() -> None:
         known = log_probability(padded, count, model)
         total += float((known - ctc - whole).exp())
     assert total == pytest.approx(1.0, abs=1e-5)
+
+
+def test_sums_are_computed_in_full_precision_also_where_training_is_not() -> None:
+    torch.manual_seed(0)
+    log_probs = (3 * torch.randn(2, 60, 12)).log_softmax(dim=-1).requires_grad_()
+    model, lengths = random_model(11), torch.tensor([60, 40])
+    values, gradients = [], []
+    for half in (False, True):
+        log_probs.grad = None
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            found = log_partition(log_probs, lengths, model)
+        found.sum().backward()
+        values.append(found.detach())
+        gradients.append(log_probs.grad)
+    assert torch.equal(values[0], values[1])
+    assert torch.equal(gradients[0], gradients[1])
