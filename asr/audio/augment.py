@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import librosa
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
@@ -17,6 +18,7 @@ import soxr
 import torch
 from pydantic import Field
 
+from asr.audio.features import FeatureConfig
 from asr.config import Config
 
 __all__ = [
@@ -26,9 +28,12 @@ __all__ = [
     "add_noise",
     "reverberate",
     "spec_augment",
+    "warp_frequencies",
 ]
 
 Samples = npt.NDArray[np.float32]
+
+_WARPED_UP_TO_HZ = 4800.0  # the formants that tell vowels apart lie below
 
 
 class AugmentConfig(Config):
@@ -52,6 +57,8 @@ class AugmentConfig(Config):
     time_masks_per_s: float = Field(0.4, ge=0)
     """SpecAugment's count, grown with length as in Park et al. (2020)."""
     time_width: int = Field(25, ge=0)
+    vocal_tract: tuple[float, float] = (0.9, 1.1)
+    """By what the frequencies of a recording are multiplied, its tempo left as it is."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,30 @@ def _narrowband(samples: Samples, sample_rate: int) -> Samples:
     narrow = soxr.resample(samples, sample_rate, 8000, "MQ")
     wide = soxr.resample(narrow, 8000, sample_rate, "MQ")[: len(samples)]
     return np.pad(wide, (0, len(samples) - len(wide)))
+
+
+def warp_frequencies(features: torch.Tensor, factor: float, config: FeatureConfig) -> torch.Tensor:
+    """Features as a vocal tract of another length would have made them (Jaitly and Hinton 2013).
+
+    Up to 4.8 kHz frequencies are multiplied by the factor; from there on they are spread evenly
+    over what is left below half the sample rate.
+
+    Args:
+        features: (frames, n_mels).
+        factor: Above 1 moves formants up, as a shorter tract does.
+        config: Of the front end that made them.
+
+    Returns:
+        float32 (frames, n_mels); bands interpolated linearly.
+    """
+    top = config.sample_rate / 2
+    knee = min(_WARPED_UP_TO_HZ, 0.6 * top) * min(factor, 1)
+    centres = librosa.mel_frequencies(config.n_mels + 2, fmax=top)[1:-1]
+    sources = np.interp(centres, [0, knee, top], [0, knee / factor, top])
+    places = np.interp(sources, centres, np.arange(config.n_mels))
+    lower = torch.from_numpy(np.minimum(places.astype(np.int64), config.n_mels - 2))
+    part = torch.from_numpy(places).float() - lower
+    return torch.lerp(features[:, lower], features[:, lower + 1], part)
 
 
 def spec_augment(

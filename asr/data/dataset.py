@@ -12,7 +12,13 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from asr.audio.augment import AugmentConfig, Placement, WaveformAugmenter, spec_augment
+from asr.audio.augment import (
+    AugmentConfig,
+    Placement,
+    WaveformAugmenter,
+    spec_augment,
+    warp_frequencies,
+)
 from asr.audio.features import LogMel
 from asr.data.cache import WaveformCache
 from asr.data.teacher import TeacherCache
@@ -131,6 +137,8 @@ class SpeechDataset(Dataset[Example]):
         samples, placements = self._record([self.waveforms[i] for i in indices], rng)
         features = self.front_end(torch.from_numpy(samples))
         if self.augment:
+            factor = rng.uniform(*self.augment.vocal_tract)
+            features = warp_frequencies(features, factor, self.front_end.config)
             frames_per_s = 1000 / self.front_end.config.hop_ms
             features = spec_augment(features, self.augment, rng, frames_per_s)
         return Example(

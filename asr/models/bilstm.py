@@ -69,7 +69,8 @@ class Outputs:
     Attributes:
         letters: float32 (batch, steps, vocab_size), natural log-probabilities.
         phones: float32 (batch, steps, num_phones) of the same kind, or None.
-        encoded: (batch, steps, encoding_size), the top layer's output.
+        encoded: (batch, steps, encoding_size), what the phone output reads; without one, what the
+            letters' output reads.
         steps: int64 (batch,), valid steps.
     """
 
@@ -262,7 +263,7 @@ class BiLSTM(nn.Module):
         Returns:
             Outputs of the cores, of a recording's chunks in a row, and the states behind them.
         """
-        phones, after = None, []
+        phones, encoded, after = None, None, []
         before = states or [None] * len(self.layers)
         layers = cast(Sequence[BiRecurrent], self.layers)
         modules = zip(layers, list(self.norms)[1:], before, strict=True)
@@ -271,11 +272,12 @@ class BiLSTM(nn.Module):
             after.append(state)
             x = self.dropout(norm(x, lengths))
             if self.phones is not None and number == self.config.phone_layer:
+                encoded = _in_a_row(x[:, :core], num_chunks)
                 phones, x = self.phones(x)
                 phones = _in_a_row(phones[:, :core], num_chunks)
-        encoded = _in_a_row(x[:, :core], num_chunks)
-        letters = self.output(encoded).float().log_softmax(dim=-1)
-        return Outputs(letters, phones, encoded, lengths), after
+        x = _in_a_row(x[:, :core], num_chunks)
+        letters = self.output(x).float().log_softmax(dim=-1)
+        return Outputs(letters, phones, x if encoded is None else encoded, lengths), after
 
 
 def _in_a_row(x: torch.Tensor, num_chunks: int) -> torch.Tensor:

@@ -64,13 +64,15 @@ class PhoneConfig(Config):
 
 
 class TextConfig(Config):
-    """Sentences without recordings for the layers above the phone output to spell; they need
-    `phones.frozen`."""
+    """Sentences without recordings for the layers above the phone output to spell.
+
+    The pieces of speech in them are cut anew in every epoch, with the network as it is then.
+    """
 
     file: Path | None = None
     """Plain or compressed text, a sentence a line; None for no such sentences."""
-    sentences: int = Field(32, ge=1)
-    """In every update, for each process."""
+    letters: int = Field(3000, ge=1)
+    """In every update, for each process, padding included."""
     recordings: int = Field(500, ge=1)
     """How many are cut to pieces, chosen anew in every epoch."""
     weight: float = Field(1.0, ge=0)
@@ -141,6 +143,6 @@ class RunConfig(Config):
             raise ValueError("model.phone_layer needs data.lexicon")
         if self.phones.frozen and self.model.phone_layer is None:
             raise ValueError("phones.frozen needs model.phone_layer")
-        if self.text.file is not None and not self.phones.frozen:
-            raise ValueError("text.file needs phones.frozen")
+        if self.text.file is not None and self.model.phone_layer is None:
+            raise ValueError("text.file needs model.phone_layer")
         return self

@@ -6,8 +6,10 @@ killed and resumed computes the same numbers as one that never stopped.
 
 from __future__ import annotations
 
+import copy
 import json
 import time
+from collections import defaultdict
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -63,20 +65,6 @@ from asr.training.validate import Validation, decode_greedy, token_errors, valid
 
 __all__ = ["Trainer", "train"]
 
-_SUMS = (
-    "loss",
-    "tokens",
-    "errors",
-    "phones",
-    "text",
-    "teacher",
-    "frames",
-    "norm",
-    "updates",
-    "skipped",
-    "infeasible",
-)
-
 
 def train(
     config: RunConfig, out: Path, device: torch.device, display: Display, *, resume: bool = False
@@ -131,10 +119,12 @@ class Trainer:
         )
         self.average = WeightAverage(self.objective, config.train.ema_decay)
         self.text = open_text(config, self.tokenizer, world.rank)
+        # The network as it was when the epoch began: a resumed run cuts the same pieces again.
+        self.listener = copy.deepcopy(model)
         self.tensorboard = TensorBoard(out / "tensorboard")
         self.epoch, self.batch, self.step = 0, 0, 0
         self.parts = parts_of(model)
-        self.sums = self._no_sums()
+        self.sums: defaultdict[str, float] = defaultdict(float)
         self.history: list[EpochRow] = []
         self.hours_seen, self.epoch_seconds, self.bad_updates = 0.0, 0.0, 0
 
@@ -193,7 +183,9 @@ class Trainer:
             self.dataset, batches[self.batch :], self.epoch, self.config.data.workers
         )
         if self.text:
-            self.text.renew(self.objective.model, self.dataset, self.epoch, world.device)
+            if not self.batch:
+                self.listener.load_state_dict(self.objective.model.state_dict())
+            self.text.renew(self.listener, self.dataset, self.epoch, world.device)
         last_save = started = time.monotonic()
         while group := list(islice(loader, accumulate)):
             self._update(group, total_steps)
@@ -260,9 +252,9 @@ class Trainer:
         self.sums["loss"] += float(losses.ctc[finite].sum())
         self.sums["tokens"] += tokens
         self.sums["errors"] += token_errors(references, decode_greedy(losses))
-        self.sums["phones"] += float(losses.phones) * tokens
-        self.sums["text"] += float(losses.text) * tokens
-        self.sums["teacher"] += float(losses.teacher) * tokens
+        self.sums["phone_loss"] += float(losses.phones) * tokens
+        self.sums["text_loss"] += float(losses.text) * tokens
+        self.sums["teacher_loss"] += float(losses.teacher) * tokens
         self.sums["frames"] += batch.num_frames
         self.sums["infeasible"] += float((~finite).sum())
 
@@ -270,8 +262,9 @@ class Trainer:
         tokens = max(self.sums["tokens"], 1.0)
         return (
             f"loss {self.sums['loss'] / tokens:.3f} "
-            f"phones {self.sums['phones'] / tokens:.3f} "
-            f"teacher {self.sums['teacher'] / tokens:.3f} "
+            f"phones {self.sums['phone_loss'] / tokens:.3f} "
+            f"text {self.sums['text_loss'] / tokens:.3f} "
+            f"teacher {self.sums['teacher_loss'] / tokens:.3f} "
             f"token accuracy {1 - self.sums['errors'] / tokens:.1%} speed {self._speed():.0f}x"
         )
 
@@ -284,10 +277,7 @@ class Trainer:
     def _start_epoch(self, epoch: int) -> None:
         self.hours_seen += self._hours()
         self.epoch, self.batch, self.epoch_seconds = epoch, 0, 0.0
-        self.sums = self._no_sums()
-
-    def _no_sums(self) -> dict[str, float]:
-        return dict.fromkeys((*_SUMS, *self.parts), 0.0)
+        self.sums = defaultdict(float)
 
     def _finish_epoch(self) -> None:
         averaged = self._averaged_objective()
@@ -317,9 +307,9 @@ class Trainer:
         return EpochRow(
             epoch=self.epoch + 1,
             train_loss=self.sums["loss"] / tokens,
-            phone_loss=self.sums["phones"] / tokens,
-            text_loss=self.sums["text"] / tokens,
-            teacher_loss=self.sums["teacher"] / tokens,
+            phone_loss=self.sums["phone_loss"] / tokens,
+            text_loss=self.sums["text_loss"] / tokens,
+            teacher_loss=self.sums["teacher_loss"] / tokens,
             train_token_accuracy=1 - self.sums["errors"] / tokens,
             valid_loss=result.loss,
             valid_phone_loss=result.phone_loss,
@@ -353,6 +343,8 @@ class Trainer:
         tensors = {f"weights.{n}": t for n, t in self.objective.state_dict().items()}
         tensors |= {f"average.{n}": t for n, t in self.average.values.items()}
         tensors |= optimizer_tensors(self.optimizers, self.objective)
+        if self.text:
+            tensors |= {f"listener.{n}": t for n, t in self.listener.state_dict().items()}
         counters = {
             "epoch": self.epoch,
             "batch": self.batch,
@@ -387,6 +379,8 @@ class Trainer:
         self.objective.load_state_dict(part_of(tensors, "weights."))
         self.average.load(part_of(tensors, "average."), counters["average_updates"])
         restore_optimizers(self.optimizers, self.objective, tensors)
+        if self.text:
+            self.listener.load_state_dict(part_of(tensors, "listener."))
         for name in ("epoch", "batch", "step", "hours_seen", "epoch_seconds"):
             setattr(self, name, counters[name])
         self.sums |= counters["sums"]

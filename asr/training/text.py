@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from asr.data.batches import bucket_batches
 from asr.data.dataset import SpeechDataset, collate
 from asr.errors import ConfigError, TokenizerError
 from asr.lexicon import PHONES, Lexicon, read_lexicon
@@ -24,6 +24,8 @@ Sentence = tuple[list[int], list[int]]
 """Letters and phones."""
 
 _BATCH = 16
+_POOL = 512
+"""Sentences that are sorted by length to make batches of."""
 
 
 class TextSource:
@@ -40,10 +42,18 @@ class TextSource:
         self.tokenizer, self.phones, self.lexicon = tokenizer, phones, lexicon
         self.lines = read_sentences(path)
 
-    def draw(self, count: int, rng: np.random.Generator) -> list[Sentence]:
-        """Letters and phones of up to `count` sentences; those that have none are passed over."""
-        lines = (self.lines[i] for i in rng.integers(len(self.lines), size=count))
-        return [sentence for sentence in map(self._sentence, lines) if sentence[0] and sentence[1]]
+    def draw(self, letters: int, rng: np.random.Generator) -> list[Sentence]:
+        """Letters and phones of sentences of similar length; those that have none are passed over.
+
+        Args:
+            letters: Of all of them together, padding included; a longer sentence comes alone.
+            rng: Chooses; every sentence is as likely as any other.
+        """
+        lines = [self.lines[i] for i in rng.integers(len(self.lines), size=_POOL)]
+        lengths = [float(len(line)) for line in lines]
+        chosen = bucket_batches(lengths, letters, rng.integers(2**63, size=2).tolist())[0]
+        sentences = (self._sentence(lines[i]) for i in chosen)
+        return [sentence for sentence in sentences if sentence[0] and sentence[1]]
 
     def _sentence(self, line: str) -> Sentence:
         try:
@@ -56,16 +66,13 @@ def open_text(config: RunConfig, tokenizer: Tokenizer, rank: int) -> SplicedText
     """The run's sentences without recordings, if it has any.
 
     Raises:
-        ConfigError: The layers below would change while their pieces are in use.
+        ConfigError: There is no phone output, or no lexicon.
         AsrError: The text or the lexicon cannot be read.
     """
     if config.text.file is None:
         return None
-    if not config.phones.frozen or config.data.lexicon is None:
-        raise ConfigError(
-            "text.file needs phones.frozen and data.lexicon",
-            "train the phones first, then go on from that model (init) with phones.frozen=true",
-        )
+    if config.model.phone_layer is None or config.data.lexicon is None:
+        raise ConfigError("text.file needs model.phone_layer and data.lexicon")
     lexicon = read_lexicon(config.data.lexicon)
     source = TextSource(config.text.file, tokenizer, Tokenizer(PHONES), lexicon)
     return SplicedText(source, config.text, (config.train.seed, rank))
@@ -91,7 +98,7 @@ class SplicedText:
     def draw(self, step: int, number: int) -> Spliced | None:
         """The batch of an update, or the one of that number in it."""
         rng = np.random.default_rng((*self.seed, step, number))
-        return splice(self.bank, self.source.draw(self.config.sentences, rng), rng)
+        return splice(self.bank, self.source.draw(self.config.letters, rng), rng)
 
 
 @torch.no_grad()
@@ -110,31 +117,15 @@ def hear_pieces(
         device: Where the model is.
     """
     bank = PieceBank()
-    with _listening(model) as heard:
-        for first in range(0, len(chosen), _BATCH):
-            keys = chosen[first : first + _BATCH]
-            batch = collate([dataset[(epoch, (index,))] for epoch, index in keys]).to(device)
-            outputs = model(batch.features, batch.lengths)
-            assert outputs.phones is not None
-            (states,) = heard
-            heard.clear()
-            for row, steps in enumerate(outputs.steps.tolist()):
-                phones = batch.phones[row, : batch.phone_lengths[row]].tolist()
-                bank.add(
-                    states[row, :steps].half().cpu(),
-                    outputs.phones[row, :steps].half().cpu(),
-                    phones,
-                )
+    for first in range(0, len(chosen), _BATCH):
+        keys = chosen[first : first + _BATCH]
+        batch = collate([dataset[(epoch, (index,))] for epoch, index in keys]).to(device)
+        outputs = model(batch.features, batch.lengths)
+        assert outputs.phones is not None
+        for row, steps in enumerate(outputs.steps.tolist()):
+            bank.add(
+                outputs.encoded[row, :steps].half().cpu(),
+                outputs.phones[row, :steps].half().cpu(),
+                batch.phones[row, : batch.phone_lengths[row]].tolist(),
+            )
     return bank
-
-
-@contextmanager
-def _listening(model: BiLSTM) -> Iterator[list[torch.Tensor]]:
-    """What the phone output reads, call by call."""
-    heard: list[torch.Tensor] = []
-    assert model.phones is not None
-    hook = model.phones.register_forward_hook(lambda _, inputs, __: heard.append(inputs[0]))
-    try:
-        yield heard
-    finally:
-        hook.remove()

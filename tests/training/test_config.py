@@ -72,7 +72,7 @@ def test_every_configuration_that_comes_along_is_valid(path):
     [
         ({"model": {"phone_layer": 2}}, r"model\.phone_layer needs data\.lexicon"),
         ({"phones": {"frozen": True}}, r"phones\.frozen needs model\.phone_layer"),
-        ({"text": {"file": "books.txt"}}, r"text\.file needs phones\.frozen"),
+        ({"text": {"file": "books.txt"}}, r"text\.file needs model\.phone_layer"),
     ],
 )
 def test_sections_that_do_not_fit_together_are_refused_at_once(sections, reason):

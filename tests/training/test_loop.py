@@ -71,6 +71,8 @@ def test_a_handful_of_utterances_is_learnt_by_heart(tmp_path):
     assert rows[-1].valid_phone_loss < 0.2 * rows[0].valid_phone_loss
     assert rows[-1].wer == 0
     assert rows[-1].valid_token_accuracy == 1
+    for row in rows:
+        assert 0 < max(row.layer_gradient_norms.values()) <= row.gradient_norm
     hours = sum(len(text) for text in TEXTS) * 0.2 / 3600
     assert rows[-1].hours_seen == pytest.approx(40 * hours, rel=0.1)
     history = [

@@ -33,15 +33,28 @@ def source(tmp_path, *lines):
 
 
 def test_sentences_come_with_letters_and_phones(tmp_path):
-    drawn = source(tmp_path, "cab ab").draw(3, np.random.default_rng(0))
+    drawn = source(tmp_path, "cab ab").draw(25, np.random.default_rng(0))
     letters = [VOCABULARY.index(x) for x in "cab|ab"]
     phones = [PHONES.index(x) for x in ("K", "AA", "B", "|", "AA", "B")]
-    assert drawn == [(letters, phones)] * 3
+    assert drawn == [(letters, phones)] * 4  # six letters each, and the fifth does not fit
+
+
+def test_every_sentence_is_as_likely_as_any_other_and_comes_with_others_of_its_length(tmp_path):
+    text = source(tmp_path, "ab", "ab cab ab cab ab cab ab cab")
+    rng = np.random.default_rng(0)
+    drawn = [text.draw(54, rng) for _ in range(400)]
+    mixed = sum(len({len(letters) for letters, _ in batch}) > 1 for batch in drawn)
+    assert mixed < 20  # at most one in all those made of a pool
+    long = [len(batch) for batch in drawn if len(batch[0][0]) > 2]
+    short = [len(batch) for batch in drawn if len(batch[0][0]) == 2]
+    assert max(long) == 2
+    assert max(short) == 27
+    assert 0.7 < sum(long) / sum(short) < 1.4
 
 
 def test_sentences_that_cannot_be_spelled_or_said_are_passed_over(tmp_path):
     text = source(tmp_path, "xy", "ab unknown", "", "  ")
-    assert text.draw(20, np.random.default_rng(0)) == []
+    assert text.draw(200, np.random.default_rng(0)) == []
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +65,7 @@ def spoken(tmp_path_factory):
     return config, train(config, folder / "run", CPU, Silent())
 
 
-def spelling(spoken, tmp_path, **text):
+def spelling(spoken, tmp_path, *, frozen=True):
     """A run above that one: another layer, trained on recordings and on text."""
     config, path = spoken
     (tmp_path / "text.txt").write_text("abc\ncab\nbb\nc a c\n" * 5)
@@ -60,8 +73,8 @@ def spelling(spoken, tmp_path, **text):
         update={
             "init": path,
             "model": config.model.model_copy(update={"layers": 2}),
-            "phones": PhoneConfig(frozen=True),
-            "text": TextConfig(file=tmp_path / "text.txt", sentences=4, recordings=6, **text),
+            "phones": PhoneConfig(frozen=frozen),
+            "text": TextConfig(file=tmp_path / "text.txt", letters=20, recordings=6),
             "train": config.train.model_copy(update={"epochs": 2}),
         }
     )
@@ -94,8 +107,11 @@ def test_only_what_spells_changes_and_text_has_a_loss(spoken, tmp_path):
     assert 0 < rows[1]["text_loss"] < rows[0]["text_loss"]
 
 
-def test_a_run_with_text_that_is_stopped_resumes_to_the_same_weights(spoken, tmp_path, monkeypatch):
-    config = spelling(spoken, tmp_path)
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_run_with_text_that_is_stopped_resumes_to_the_same_weights(
+    spoken, tmp_path, monkeypatch, frozen
+):
+    config = spelling(spoken, tmp_path, frozen=frozen)
     often = config.train.model_copy(update={"batch_s": 1.5, "save_every_s": 1e-6})
     config = config.model_copy(update={"train": often})
     whole = train(config, tmp_path / "whole", CPU, Silent())
@@ -119,10 +135,11 @@ class StopError(Exception):
     pass
 
 
-def test_text_needs_frozen_phones(spoken, tmp_path):
-    config = spelling(spoken, tmp_path).model_copy(update={"phones": PhoneConfig()})
-    with pytest.raises(ConfigError, match=r"phones\.frozen"):
-        open_text(config, Tokenizer(VOCABULARY), 0)
+def test_text_needs_a_phone_output(spoken, tmp_path):
+    config = spelling(spoken, tmp_path)
+    model = config.model.model_copy(update={"phone_layer": None})
+    with pytest.raises(ConfigError, match=r"model\.phone_layer"):
+        open_text(config.model_copy(update={"model": model}), Tokenizer(VOCABULARY), 0)
 
 
 def test_a_text_that_cannot_be_read_is_named(spoken, tmp_path):
