@@ -10,8 +10,10 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,7 +95,8 @@ def listen(
         bool, typer.Option("--push-to-talk", help="The space bar begins and ends what is heard.")
     ] = False,
     look_ahead: Annotated[
-        float | None, typer.Option(min=0, help="Seconds that the network waits for. [0.96]")
+        float | None,
+        typer.Option(min=0, max=60, help="Seconds that the network waits for. [0.96]"),
     ] = None,
     model: Model = None,
     decoder: DecoderName = None,
@@ -106,6 +109,10 @@ def listen(
     if list_inputs:
         print_inputs(sys.stdout)
         return
+    if fast and simulate is None:
+        raise ConfigError("--fast without --simulate", "name the file to play with --simulate")
+    if (simulate is not None) + raw + (input_device is not None) > 1:
+        raise ConfigError("more than one of --simulate, --raw and --input; needed one of them")
     with open_live(simulate, fast, raw, input_device, _warn) as blocks:
         recognizer = _load(model, decoder, None, device)
         live = LiveRecognizer(
@@ -128,8 +135,12 @@ def serve(
         int | None, typer.Option(help="Live streams at once; by default measured.", min=1)
     ] = None,
     upload_mb: Annotated[int, typer.Option(help="Largest recording.", min=1)] = 200,
-    recording_minutes: Annotated[float, typer.Option(help="Longest recording.")] = 240.0,
-    stream_minutes: Annotated[float, typer.Option(help="Longest live stream.")] = 240.0,
+    recording_minutes: Annotated[
+        float, typer.Option(help="Longest recording.", min=0.01, max=1e6)
+    ] = 240.0,
+    stream_minutes: Annotated[
+        float, typer.Option(help="Longest live stream.", min=0.01, max=1e6)
+    ] = 240.0,
     rate: Annotated[int, typer.Option(help="Requests a minute of one client.", min=1)] = 60,
     model: Model = None,
     decoder: DecoderName = None,
@@ -376,7 +387,7 @@ def _warn(text: str) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress(every_s: float = 30.0) -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     # Redirected, text would be printed above the bar and so to standard error: right only where
     # both are the same terminal.
@@ -388,8 +399,31 @@ def _progress() -> Iterator[Progress]:
         redirect_stdout=together,
         disable=not stderr.is_terminal,  # it would leave an empty line in a log
     )
-    with progress:
+    with progress, _plain_progress(progress, every_s):
         yield progress
+
+
+@contextmanager
+def _plain_progress(progress: Progress, every_s: float) -> Iterator[None]:
+    """Where no bar can be drawn, a line now and then: a log, too, should show that work goes on."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(every_s):
+            for task in progress.tasks[-1:]:
+                part = f"{task.percentage:.0f} %, " if task.total else ""
+                passed = timedelta(seconds=int(task.elapsed or 0))
+                stderr.print(f"{task.description}: {part}{passed} so far", markup=False)
+
+    teller = threading.Thread(target=tell, name="progress", daemon=True)
+    if not stderr.is_terminal:
+        teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if teller.is_alive():
+            teller.join()
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +20,7 @@ from rich.live import Live
 from rich.text import Text
 
 from asr.audio.microphone import list_inputs, open_microphone, read_pcm, simulate
-from asr.errors import ConfigError
+from asr.errors import AsrError, ConfigError
 from asr.live_files import LiveFile
 from asr.streaming import LiveRecognizer, LiveResult
 from asr.types import Segment
@@ -67,6 +70,8 @@ def run_listen(
 ) -> None:
     """Final text to standard output; what may still change, in grey, to the terminal.
 
+    Whatever ends the sound, a lost microphone or Ctrl-C, what was heard until then is written.
+
     Args:
         live: The recogniser.
         blocks: Sound.
@@ -77,20 +82,46 @@ def run_listen(
 
     Raises:
         ConfigError: Push-to-talk without a keyboard, or no such output format.
+        AsrError: The sound could not be read to its end, or the file not be written.
     """
+    # A file is not emptied for sound that cannot be had.
+    sound = iter(blocks)
+    beginning = list(islice(sound, 1))
     with ExitStack() as stack:
         file = stack.enter_context(LiveFile(output)) if output else None
         key = stack.enter_context(_space_bar()) if push_to_talk else None
         screen = stack.enter_context(_Screen(stderr, details, file))
         try:
-            for block in blocks:
+            for block in chain(beginning, sound):
                 if key and not key():
                     block = np.zeros_like(block)
                 screen.hear(block, getattr(blocks, "num_overruns", 0), key is None or key.talking)
-                screen.show(live.push(block))
+                with _uninterrupted():
+                    screen.show(live.push(block))
         except KeyboardInterrupt:
             stderr.print("[dim]finishing the last sentence[/]")
+        except AsrError:
+            screen.show(live.finish())
+            raise
         screen.show(live.finish())
+        if screen.failure:
+            raise screen.failure
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits: a block half done would leave half of the network's states behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 class _Screen:
@@ -100,6 +131,8 @@ class _Screen:
         self._live = Live(console=stderr, transient=True, redirect_stdout=False)
         self._details = details
         self._file = file
+        self.failure: AsrError | None = None
+        """Why the file is not written any more."""
         self._partial = ""
         self._status = Text()
 
@@ -124,11 +157,19 @@ class _Screen:
             self._draw(at_once=True)
             if result.is_final:
                 self._print(result.segment)
-                if self._file:
-                    self._file.add(result.segment)
+                self._write(result.segment)
+
+    def _write(self, segment: Segment) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.add(segment)
+        except AsrError as error:  # captions go on
+            self._file, self.failure = None, error
+            self._live.console.print(f"[yellow]warning:[/] {error}")
 
     def _print(self, segment: Segment) -> None:
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and self._live.console.is_terminal:
             self._live.console.print(_line(segment, self._details), soft_wrap=True)
         else:
             sys.stdout.write(_line(segment, self._details).plain + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,8 @@ except ImportError as error:
 
 __all__ = ["ServeOptions", "run_serve", "settings_for"]
 
+# Of an unreserved URL: as a WebSocket's subprotocol and after the page's # it needs no escape.
+_TOKEN = r"[A-Za-z0-9._~-]+"
 _BATCH_WINDOWS = 2  # little at a time: progress is seen, and nobody waits long for a core
 
 
@@ -74,10 +77,15 @@ def settings_for(options: ServeOptions) -> Settings:
     """What the server is told, but for a number of streams that is to be measured.
 
     Raises:
-        ConfigError: An origin that is none, or an empty token.
+        ConfigError: An origin that is none, or an empty or unusable token.
     """
     if options.token is not None and not options.token.strip():
         raise ConfigError("an empty token; needed some letters", "leave it out for no token")
+    if options.token is not None and not re.fullmatch(_TOKEN, options.token):
+        raise ConfigError(
+            "the token has characters that a browser cannot send; needed letters, digits, - . _ ~",
+            "make one with: openssl rand -hex 16",
+        )
     for origin in options.origins:
         if "://" not in origin or origin.count("/") != 2:
             raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +29,7 @@ class LiveFile:
             ConfigError: The ending is none of `LIVE_FORMATS`.
             AsrError: It cannot be written.
         """
+        self._path = path
         self.format = path.suffix.removeprefix(".")
         if self.format not in LIVE_FORMATS:
             raise ConfigError(
@@ -42,6 +44,9 @@ class LiveFile:
             self._file = path.open("w", encoding="utf-8", newline="\n")
         except OSError as error:
             raise AsrError(f"{path}: cannot be written: {error.strerror or error}") from error
+        if not self._file.seekable():
+            self._file.close()
+            raise AsrError(f"{path}: cannot be written along; needed a file that is not a pipe")
         self._put({"vtt": "WEBVTT\n", "json": '{\n  "segments": ['}.get(self.format, ""))
 
     def __enter__(self) -> LiveFile:
@@ -56,7 +61,11 @@ class LiveFile:
         self.close()
 
     def add(self, segment: Segment) -> None:
-        """Append a final segment."""
+        """Append a final segment.
+
+        Raises:
+            AsrError: It cannot be written; the file is closed then.
+        """
         content = write(Transcript(segment.text, (segment,), segment.end), self.format)
         if self.format == "json":
             (entry,) = json.loads(content)["segments"]
@@ -71,7 +80,11 @@ class LiveFile:
         self._put(content)
 
     def close(self) -> None:
-        """Write what only the end can know, and close the file."""
+        """Write what only the end can know, and close the file.
+
+        Raises:
+            AsrError: It cannot be written.
+        """
         if self._file.closed:
             return
         if self.format == "json":
@@ -85,12 +98,17 @@ class LiveFile:
         """Append, followed by what makes the file valid; the next call writes over that."""
         if tail is None:
             tail = "\n  ]\n}\n" if self.format == "json" else ""
-        self._file.write(content)
-        end = self._file.tell()
-        self._file.write(tail)
-        self._file.truncate()
-        self._file.flush()
-        self._file.seek(end)
+        try:
+            self._file.write(content)
+            end = self._file.tell()
+            self._file.write(tail)
+            self._file.truncate()
+            self._file.flush()
+            self._file.seek(end)
+        except OSError as error:
+            with suppress(OSError):  # it would try to write the rest once more
+                self._file.close()
+            raise AsrError(f"{self._path}: cannot be written: {error.strerror or error}") from error
 
     def _renumbered(self, cues: str) -> str:
         """SubRip's cues, counted on from those in the file."""

@@ -4,26 +4,27 @@ python demo/live_captions.py [RECORDING]        # grey words may still change; C
 """
 
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 
 import asr
 from asr.audio.microphone import open_microphone, simulate
 from asr.streaming import LiveRecognizer
 
-GREY, CLEAR, PLAIN = "\x1b[90m", "\r\x1b[K", "\x1b[0m"
 
-
-def main() -> None:
-    """Print every final segment on a line of its own, and the one being spoken below them."""
-    live = LiveRecognizer(asr.load())
-    source = nullcontext(simulate(sys.argv[1])) if len(sys.argv) > 1 else open_microphone()
-    with source as blocks:
-        for result in live.run(blocks):
-            if result.is_final:
-                print(f"{CLEAR}{result.segment.text}")
-            else:
-                print(f"{CLEAR}{GREY}{result.segment.text[-78:]}{PLAIN}", end="", flush=True)
+def until_interrupted(blocks: Iterator) -> Iterator:
+    """Ctrl-C ends the sound, and what was heard of the last sentence is still printed."""
+    with suppress(KeyboardInterrupt):
+        yield from blocks
 
 
 if __name__ == "__main__":
-    main()
+    live = LiveRecognizer(asr.load())
+    try:
+        with nullcontext(simulate(sys.argv[1])) if sys.argv[1:] else open_microphone() as blocks:
+            for result in live.run(until_interrupted(blocks)):
+                text = result.segment.text
+                shown = f"{text}\n" if result.is_final else f"\x1b[90m{text[-78:]}\x1b[0m"
+                print(f"\r\x1b[K{shown}", end="", flush=True)
+    except asr.errors.AsrError as error:
+        sys.exit(f"error: {error}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import asr
 from asr.audio.microphone import open_microphone, simulate
+from asr.errors import AsrError
 from asr.streaming import LiveRecognizer, LiveResult
 from asr.types import Segment, Transcript
 from asr.writers import FORMATS, save
@@ -152,4 +154,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AsrError as error:
+        sys.exit(f"error: {error}")

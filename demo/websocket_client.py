@@ -19,10 +19,11 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from asr.audio.files import read_blocks
+from asr.errors import AsrError
 
 RATE = 16_000
 BLOCK_S = 0.1
@@ -86,4 +87,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (AsrError, OSError, InvalidStatus) as error:
+        sys.exit(f"error: {error}")

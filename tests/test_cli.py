@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import jiwer
@@ -14,6 +15,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from rich.console import Console
 
 from asr import cli
 from asr.audio.features import FeatureConfig, LogMel
@@ -220,6 +222,21 @@ def test_raw_samples_are_heard_as_the_same_file(asr, model, sound, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(pcm)))
     result = asr("listen", "--raw", "--model", model)
     assert (result.code, result.out) == (0, expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--fast"],
+        ["--simulate", "a.wav", "--raw"],
+        ["--raw", "--input", "3"],
+        ["--simulate", "a.wav", "--look-ahead", "inf"],
+    ],
+)
+def test_options_of_listen_that_do_not_go_together_are_refused(asr, options):
+    result = asr("listen", *options)
+    assert result.code == 2
+    assert "Traceback" not in result.err
 
 
 def test_listening_to_a_missing_file_is_one_line(asr, model):
@@ -511,3 +528,36 @@ def test_calling_it_from_a_program_leaves_that_programs_signals_alone(asr, model
     before = signal.getsignal(signal.SIGPIPE)
     asr("info", model)
     assert signal.getsignal(signal.SIGPIPE) == before
+
+
+def wait_for(condition):
+    """Gives up after ten seconds, so that what never comes is a failure and no hang."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_log_that_shows_no_bar_gets_a_line_of_progress_now_and_then(monkeypatch):
+    log = io.StringIO()
+    monkeypatch.setattr(cli, "stderr", Console(file=log, soft_wrap=True))
+    with cli._progress(every_s=0.01) as progress:
+        task = progress.add_task("reading [a]", total=None)
+        wait_for(lambda: "reading [a]: 0:00:0" in log.getvalue())
+        progress.update(task, total=4.0, completed=1.0)
+        wait_for(lambda: "reading [a]: 25 %, 0:00:0" in log.getvalue())
+        progress.add_task("writing", total=2.0)
+        wait_for(lambda: "writing: 0 %" in log.getvalue())
+    said = log.getvalue()
+    time.sleep(0.05)
+    assert log.getvalue() == said
+    assert all(line.endswith(" so far") for line in said.splitlines())
+
+
+def test_a_terminal_gets_a_bar_and_no_lines(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(cli, "stderr", Console(file=screen, force_terminal=True))
+    with cli._progress(every_s=0.01) as progress:
+        progress.add_task("reading", total=1.0)
+        time.sleep(0.1)
+    assert "so far" not in screen.getvalue()

@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from asr import commands_listen
 from asr.audio.microphone import InputDevice
 from asr.commands_listen import _line, _meter, open_live, print_inputs, run_listen
-from asr.errors import ConfigError
+from asr.errors import AsrError, ConfigError, DeviceError
 from asr.streaming import LiveRecognizer
 from asr.types import Segment, Word
 
@@ -58,6 +59,64 @@ def test_an_interrupt_finishes_the_last_sentence(capsys, tmp_path):
     assert capsys.readouterr().out == "ab\n"
     assert "finishing the last sentence" in shown
     assert (tmp_path / "live.srt").read_text().endswith("\nab\n")
+
+
+def test_what_was_heard_before_the_microphone_was_lost_is_written(capsys, tmp_path):
+    def lost():
+        yield from blocks_of(play("aa-bb"))
+        raise DeviceError("gone")
+
+    with pytest.raises(DeviceError, match="gone"):
+        listen(lost(), output=tmp_path / "live.txt")
+    assert capsys.readouterr().out == (tmp_path / "live.txt").read_text() == "ab\n"
+
+
+def test_a_file_is_not_emptied_for_sound_that_cannot_be_had(tmp_path):
+    def missing():
+        raise DeviceError("none")
+        yield
+
+    (tmp_path / "notes.txt").write_text("precious")
+    with pytest.raises(DeviceError):
+        listen(missing(), output=tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "precious"
+
+
+def test_an_interrupt_waits_for_the_block_to_be_done(capsys):
+    """Ctrl-C while the network computes: as from the keyboard, from within a push."""
+    live = LiveRecognizer(listener())
+    push, pushed = live.push, []
+
+    def interrupted(block):
+        pushed.append(len(block))
+        if len(pushed) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        yield from push(block)
+
+    live.push = interrupted
+    samples = play(SPEECH)
+    run_listen(live, blocks_of(samples), Console(file=io.StringIO()))
+    live.push = push
+    assert len(pushed) == 3
+    heard = list(LiveRecognizer(listener()).run([samples[: sum(pushed)]]))[-1]
+    assert capsys.readouterr().out == f"{heard.segment.text}\n"
+
+
+def test_captions_go_on_without_a_file_that_cannot_be_written(capsys, tmp_path, monkeypatch):
+    def full(file, segment):
+        raise AsrError("no space")
+
+    monkeypatch.setattr(commands_listen.LiveFile, "add", full)
+    with pytest.raises(AsrError, match="no space"):
+        listen(blocks_of(play(SPEECH)), output=tmp_path / "live.txt")
+    assert capsys.readouterr().out == "ab\nc d\n"
+
+
+def test_text_goes_to_a_terminal_though_messages_go_to_a_file(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    messages = io.StringIO()
+    run_listen(LiveRecognizer(listener()), blocks_of(play(SPEECH)), Console(file=messages))
+    assert capsys.readouterr().out == "ab\nc d\n"
 
 
 def test_lost_sound_is_counted_on_the_screen():

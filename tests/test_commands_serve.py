@@ -39,6 +39,8 @@ def test_a_model_of_ones_own_may_speak_any_language():
     "options",
     [
         {"token": " "},
+        {"token": "ab+c/d=="},
+        {"token": "ä"},
         {"origins": ("a.org",)},
         {"origins": ("https://a.org/",)},
         {"origins": ("*",)},

@@ -1,6 +1,8 @@
 """Files that are whole after every segment, and in the end those of the whole transcript."""
 
+import errno
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -91,3 +93,34 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(AsrError, match="cannot be written"):
         LiveFile(tmp_path / "taken" / "live.txt")
+
+
+def test_a_full_disk_is_an_error_with_a_name_and_is_not_met_again(tmp_path):
+    with LiveFile(tmp_path / "live.srt") as file:
+        file._file.close()
+        file._file = FullDisk()
+        with pytest.raises(AsrError, match=r"live\.srt: cannot be written: No space"):
+            file.add(SPOKEN[0])
+
+
+class FullDisk:
+    """What the operating system says of every write, and again on closing."""
+
+    closed = False
+
+    def write(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self):
+        self.closed = True
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_written_along_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    reader = os.open(tmp_path / "pipe.txt", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(AsrError, match=r"pipe\.txt: cannot be written along"):
+            LiveFile(tmp_path / "pipe.txt")
+    finally:
+        os.close(reader)

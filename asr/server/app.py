@@ -155,6 +155,9 @@ class _Server:
             raise
         except ClientDisconnect:
             response = Response(status_code=499)  # nginx's number for it; nobody reads it
+        except Exception:
+            self.metrics.requests.add(1, 500)
+            raise
         self.metrics.requests.add(1, response.status_code)
         return response
 

@@ -33,6 +33,10 @@ T = TypeVar("T")
 BEHIND_S = 0.5
 """Where results take longer than this, on average over some seconds, no stream is added."""
 _SMOOTHING = 0.02
+_REASON_BYTES = 123
+"""What RFC 6455 allows in a close frame."""
+_SIGN_OF_LIFE_S = 5.0
+"""Where a stream is held back for longer, a message so often shows whether the client is there."""
 
 POLICY, TOO_MUCH, TRY_AGAIN, UNUSABLE = 1008, 1009, 1013, 1003
 """Close codes of RFC 6455 and its registry."""
@@ -124,7 +128,8 @@ class Live:
         message = {"type": "error", "code": error.code, "message": error.reason}
         try:
             await asyncio.wait_for(websocket.send_json(message), self.limits.send_s)
-            await asyncio.wait_for(websocket.close(error.code, error.reason), self.limits.send_s)
+            reason = error.reason.encode()[:_REASON_BYTES].decode(errors="ignore")
+            await asyncio.wait_for(websocket.close(error.code, reason), self.limits.send_s)
         except (asyncio.TimeoutError, WebSocketDisconnect):
             pass
 
@@ -143,9 +148,9 @@ class _Stream:
         self._intake: Intake | None = None
 
     async def run(self) -> None:
-        if "format" in self.websocket.query_params or "sample_rate" in self.websocket.query_params:
-            query = dict(self.websocket.query_params)
-            query.pop("token", None)
+        query = dict(self.websocket.query_params)
+        query.pop("token", None)
+        if query:
             await self._start(query)
         try:
             while await self._take_message():
@@ -225,7 +230,15 @@ class _Stream:
             self._live.note_delay(time.monotonic() - arrived)
             if self._recognizer.seconds > self.limits.stream_s:
                 raise _ClosedError(TOO_MUCH, f"longer than {self.limits.stream_s:.0f} s")
-            await asyncio.sleep(self._pace.wait_s(self._recognizer.seconds))
+            await self._hold_back(self._pace.wait_s(self._recognizer.seconds))
+
+    async def _hold_back(self, wait_s: float) -> None:
+        """Let the clock come near; a client that is gone meanwhile gives up its place."""
+        while wait_s > _SIGN_OF_LIFE_S:
+            await asyncio.sleep(_SIGN_OF_LIFE_S)
+            wait_s -= _SIGN_OF_LIFE_S
+            await self._send({"type": "heard", "duration": round(self._recognizer.seconds, 3)})
+        await asyncio.sleep(wait_s)
 
     async def _work(self, function: Callable[[], T]) -> T:
         started = time.monotonic()
@@ -249,7 +262,7 @@ class _Stream:
 def _object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise _ClosedError(UNUSABLE, "text that is not a JSON object; sound is sent as binary")

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 __all__ = ["RefusedError", "answer_http_exception", "answer_refused"]
 
-_TYPES = {401: "authentication_error", 429: "rate_limit_error", 503: "server_error"}
+_TYPES = {401: "authentication_error", 429: "rate_limit_error"}
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -44,6 +44,8 @@ class RefusedError(Exception):
     def body(self) -> dict[str, object]:
         """OpenAI's error object."""
         kind = _TYPES.get(self.status, "invalid_request_error")
+        if self.status >= 500:
+            kind = "server_error"
         error = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
         return {"error": error}
 

@@ -35,7 +35,8 @@ class Access:
     Attributes:
         token: What every request must carry; None for no token.
         origins: Allowed besides the server itself, such as "https://example.org".
-        loopback_only: Whether requests for other host names than this machine's are refused.
+        loopback_only: Whether requests for other host names are refused than this machine's and
+            those of the origins, which a proxy before it may have.
     """
 
     token: str | None = None
@@ -49,11 +50,15 @@ class Access:
             RefusedError: 403 for a foreign host or origin, 401 for a missing or wrong token.
         """
         host = connection.headers.get("host", "")
-        if self.loopback_only and not is_loopback(_hostname(host)):
+        if self.loopback_only and not (is_loopback(_hostname(host)) or self._is_ours(host)):
             raise RefusedError(403, f"host {host!r} is not this server", "wrong_host")
         self._check_origin(connection.headers.get("origin"), host)
         if self.token is not None:
             _check_token(self.token, _tokens(connection))
+
+    def _is_ours(self, host: str) -> bool:
+        """Whether an allowed origin has this name: a proxy's, before this machine."""
+        return any(urlsplit(origin).netloc.lower() == host.lower() for origin in self.origins)
 
     def _check_origin(self, origin: str | None, host: str) -> None:
         if origin is None or origin in self.origins:

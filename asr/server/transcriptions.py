@@ -7,9 +7,10 @@ operating system removes with the request.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
+from urllib.parse import quote
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -33,6 +34,7 @@ _KNOWN = frozenset(
 )
 _MOST_FIELDS = 64
 _FIELD_BYTES = 64 * 1024
+_HEADER_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ async def recognise(request: Request, order: Order, jobs: Jobs, language: str) -
         ClientDisconnect: Nobody waits for the answer.
     """
     events = jobs.run(order.file, order.name)
-    headers = {"X-Ignored-Fields": ", ".join(order.ignored)} if order.ignored else {}
+    headers = {"X-Ignored-Fields": _header(order.ignored)} if order.ignored else {}
     if order.stream:
         first = await anext(events)  # a full queue is still answered with its status
         streamed = _server_sent(first, events, language)
@@ -74,6 +76,12 @@ async def recognise(request: Request, order: Order, jobs: Jobs, language: str) -
     response = answer(transcript, order.response_format, order.granularities, language)
     response.headers.update(headers)
     return response
+
+
+def _header(names: Sequence[str]) -> str:
+    """Names in a header, which holds Latin-1 only and is best kept short."""
+    shown = ", ".join(quote(name, safe="[]") for name in names)
+    return shown if len(shown) <= _HEADER_LENGTH else f"{shown[:_HEADER_LENGTH]}..."
 
 
 async def _server_sent(

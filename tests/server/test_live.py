@@ -120,6 +120,7 @@ def test_opus_is_understood(host, tmp_path, suffix):
         ('{"type": "start", "sample_rate": 5}', "sample_rate"),
         ('{"type": "start", "format": "mp3"}', "format"),
         ('{"type": "start", "rate": 16000}', "rate"),
+        ("[" * 100_000, "not a JSON object"),
     ],
 )
 def test_a_message_that_makes_no_sense_ends_the_stream_with_a_reason(host, message, reason):
@@ -127,6 +128,34 @@ def test_a_message_that_makes_no_sense_ends_the_stream_with_a_reason(host, messa
     assert code == 1003
     assert reason in closing
     assert answers[-1] == {"type": "error", "code": 1003, "message": closing}
+
+
+@pytest.mark.parametrize("letter", ["x", "ä"])
+def test_a_reason_that_is_too_long_for_a_close_frame_is_cut(host, letter):
+    answers, code, closing = talk(host, [json.dumps({"type": letter * 200})])
+    assert code == 1003
+    assert answers[-1]["message"].startswith(closing)
+    assert 121 <= len(closing.encode()) <= 123
+    assert letter * 200 in answers[-1]["message"]
+
+
+def test_a_misspelt_query_is_an_error(host):
+    _, code, reason = talk(host, [pcm(SPOKEN[:1600])], "?rate=48000")
+    assert (code, "rate" in reason) == (1003, True)
+
+
+def test_a_client_that_is_gone_gives_up_its_place_while_it_is_held_back(monkeypatch):
+    monkeypatch.setattr("asr.server.live._SIGN_OF_LIFE_S", 0.05)
+    with server(streams=1, lead_s=0.5, idle_s=60.0) as host:
+        with opened(host) as gone:
+            gone.send(bytes(2 * 15 * RATE // 2))  # 7.5 s of silence; half a second may lead
+            assert json.loads(gone.recv(timeout=10))["type"] == "ready"
+            assert json.loads(gone.recv(timeout=10))["type"] == "heard"
+            gone.socket.shutdown(socket.SHUT_RDWR)
+        started = time.monotonic()
+        while talk(host, [FINISH])[1] != 1000:
+            time.sleep(0.05)
+        assert time.monotonic() - started < 4
 
 
 def test_starting_twice_is_an_error(host):

@@ -32,6 +32,13 @@ def test_others_are_not(name):
     assert not is_loopback(name)
 
 
+def test_requests_for_the_name_of_an_allowed_origin_pass():
+    access = Access(origins=frozenset(["https://captions.example.org"]))
+    origin = "https://captions.example.org"
+    assert code(access, host="captions.example.org", origin=origin) is None
+    assert code(access, host="other.example.org") == (403, "wrong_host")
+
+
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
 def test_requests_for_this_machine_pass(host):
     assert code(Access(), host=host) is None

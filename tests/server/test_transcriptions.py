@@ -123,6 +123,17 @@ def test_what_has_no_effect_is_said(host, sound):
 
 
 @pytest.mark.parametrize(
+    ("name", "shown"),
+    [("поле", "%D0%BF%D0%BE%D0%BB%D0%B5"), ("x" * 2000, "x...")],
+)
+def test_fields_of_any_name_are_answered(host, sound, name, shown):
+    response = post(host, sound, **{name: "1"})
+    assert response.status_code == 200
+    assert response.headers["x-ignored-fields"].endswith(shown)
+    assert len(response.headers["x-ignored-fields"]) < 1100
+
+
+@pytest.mark.parametrize(
     ("content", "kind", "status"),
     [
         (b"{}", "application/json", 415),
