@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from asr.commands import report_error
 from asr.comparison import Comparison, Pair, compare, compare_files
 from asr.data.manifest import read_manifest, unique_names
 from asr.errors import AsrError, ConfigError
-from asr.evaluation import Analysis, Evaluation, Progress, analyse, evaluate
+from asr.evaluation import BUILT_IN, Analysis, Evaluation, Progress, analyse, evaluate
 from asr.lm import NgramModel
-from asr.nist import write_nist
+from asr.nist import NIST_FILES, write_nist
 from asr.recognizer import Recognizer
 from asr.report import write_page
 from asr.scoring.words import first
@@ -39,7 +39,7 @@ class EvaluateOptions:
         json_file: Results of our own system; another's stand beside it, with its name.
         html: The report.
         nist: A folder for NIST's files; another system's are in a folder of its name below.
-        fields: Manifest fields to break down by.
+        fields: Manifest fields to break down by, besides speaker, duration and snr.
         systems: Other systems, by name.
         lm: Says how common words are; by default the one beside the model.
         workers: Threads that decode audio.
@@ -64,11 +64,12 @@ def run_evaluate(
     utterances = read_manifest(options.manifest, need_text=True)
     _check(options, utterances)
     systems: list[System] = [OwnSystem(recognizer), *map(open_system, options.systems)]
-    names = unique_names([system.name for system in systems])
+    labels = ["", *unique_names([system.name for system in systems])[1:]]
+    _check_files(options, labels)
     try:
         evaluations = [
-            _evaluate(system, name if i else "", utterances, options, bar)
-            for i, (system, name) in enumerate(zip(systems, names, strict=True))
+            _evaluate(system, label, utterances, options, bar)
+            for system, label in zip(systems, labels, strict=True)
         ]
     except KeyboardInterrupt:
         if options.json_file:
@@ -77,15 +78,12 @@ def run_evaluate(
     per_million = _word_frequency(options.lm or recognizer.checkpoint.language_model())
     analyses = [analyse(one, options.fields, per_million) for one in evaluations]
     comparisons = [_against(evaluations[0], other) for other in evaluations[1:]]
-    for i, name in enumerate(names):
-        _write(evaluations[i], analyses[i], name if i else "", options)
+    _print(evaluations, analyses, comparisons)  # first: a full disk must not take this, too
+    for one, analysis, label in zip(evaluations, analyses, labels, strict=True):
+        _write(one, analysis, label, options)
     if options.html:
         title = f"{evaluations[0].name} on {options.manifest.name}"
         write_page(options.html, title, evaluations, analyses[0], comparisons)
-    for one, analysis in zip(evaluations, analyses, strict=True):
-        sys.stdout.write(_summary(one, analysis, several=len(evaluations) > 1))
-    for comparison in filter(None, comparisons):
-        sys.stdout.write(_describe(comparison))
     return sum(_report_failures(one, stderr) for one in evaluations)
 
 
@@ -99,23 +97,73 @@ def _check(options: EvaluateOptions, utterances: Sequence[Utterance]) -> None:
             raise AsrError(f"{path}: Is a directory", "name a file in it")
     known = {name for utterance in utterances for name in utterance.extra}
     for name in options.fields:
-        if name not in known:
+        if name not in known and name not in BUILT_IN:
             raise ConfigError(
                 f"{options.manifest}: no field {name!r}",
-                f"there are: {', '.join(sorted(known)) or 'none but the usual ones'}",
+                f"there are: {', '.join(sorted(known)) or 'none but the usual ones'}; "
+                f"besides, {', '.join(BUILT_IN)}",
             )
+    if "speaker" in options.fields and not any(utterance.speaker for utterance in utterances):
+        raise ConfigError(f"{options.manifest}: no line has a speaker")
+
+
+def _check_files(options: EvaluateOptions, labels: Sequence[str]) -> None:
+    """No file is needed twice, and every one can be written; see `_files`."""
+    taken = {options.manifest.resolve(): "the manifest"}
+    for role, path in _files(options, labels):
+        other = taken.setdefault(path.resolve(), role)
+        if other != role:
+            raise ConfigError(
+                f"{path}: needed both as {other} and as {role}",
+                "name different files; the journal has the name of --json, ending with .jsonl",
+            )
+    for _, path in _files(options, labels):
+        _try_to_write(path)
+
+
+def _files(options: EvaluateOptions, labels: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """What is to be written, as (role, file), with the labels of other systems."""
+    if options.html:
+        yield "the report (--html)", options.html
+    for label in labels:
+        if json_file := _beside(options.json_file, label):
+            yield "the results (--json)", json_file
+            yield "the journal of --json", _journal_of(json_file)
+        if options.nist:
+            yield from ((f"{name} (--nist)", options.nist / label / name) for name in NIST_FILES)
+
+
+def _try_to_write(path: Path) -> None:
+    """Make the folder, and open the file without a trace.
+
+    Raises:
+        AsrError: It cannot be written.
+    """
+    new = not path.exists()
+    if path.is_fifo() or path.is_char_device():
+        return  # whoever reads a pipe would take it for closed
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        reason = "a file is in the way of its folder"
+        if not isinstance(error, FileExistsError | NotADirectoryError):
+            reason = error.strerror or str(error)
+        raise AsrError(f"{path}: cannot be written: {reason}") from error
+    if new:
+        path.resolve().unlink()  # a link stays
 
 
 def _evaluate(
-    system: System, name: str, utterances: Sequence[Utterance], options: EvaluateOptions, bar: Bar
+    system: System, label: str, utterances: Sequence[Utterance], options: EvaluateOptions, bar: Bar
 ) -> Evaluation:
     task = bar.add_task(system.name, total=None)
-    journal = _beside(options.json_file, name)
+    json_file = _beside(options.json_file, label)
     return evaluate(
         system,
         utterances,
         options.normaliser,
-        journal=journal.with_suffix(".jsonl") if journal else None,
+        journal=_journal_of(json_file) if json_file else None,
         resume=options.resume,
         workers=options.workers,
         progress=lambda now: _show(bar, task, system.name, now),
@@ -130,11 +178,16 @@ def _show(bar: Bar, task: Any, name: str, now: Progress) -> None:
         bar.update(task, completed=now.done, total=now.total, description=said)
 
 
-def _beside(path: Path | None, name: str) -> Path | None:
-    """The file of another system, beside the one that was named."""
-    if path is None or not name:
+def _beside(path: Path | None, label: str) -> Path | None:
+    """The file of another system, beside the one that was named; ours has no label."""
+    if path is None or not label:
         return path
-    return path.with_name(f"{path.stem}.{name}{path.suffix}")
+    return path.with_name(f"{path.stem}.{label}{path.suffix}")
+
+
+def _journal_of(json_file: Path) -> Path:
+    """Where results are kept as they come."""
+    return json_file.with_suffix(".jsonl")
 
 
 def _word_frequency(lm: Path | None) -> Callable[[str], float | None] | None:
@@ -157,17 +210,28 @@ def _against(main: Evaluation, other: Evaluation) -> Comparison | None:
         for r in main.results
         if r.utterance.id in found
     ]
-    return compare((main.name, other.name), pairs) if pairs else None
+    left_out = {r.utterance.id for r in main.results} ^ found.keys()
+    return compare((main.name, other.name), pairs, sorted(left_out)) if pairs else None
 
 
-def _write(one: Evaluation, analysis: Analysis, name: str, options: EvaluateOptions) -> None:
-    json_file = _beside(options.json_file, name)
+def _print(
+    evaluations: Sequence[Evaluation],
+    analyses: Sequence[Analysis],
+    comparisons: Sequence[Comparison | None],
+) -> None:
+    for one, analysis in zip(evaluations, analyses, strict=True):
+        sys.stdout.write(_summary(one, analysis, several=len(evaluations) > 1))
+    for comparison in filter(None, comparisons):
+        sys.stdout.write(_describe(comparison))
+
+
+def _write(one: Evaluation, analysis: Analysis, label: str, options: EvaluateOptions) -> None:
+    json_file = _beside(options.json_file, label)
     if json_file:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
         content = one.to_json() | analysis.to_json()
         json_file.write_text(json.dumps(content, indent=1), encoding="utf-8")
     if options.nist:
-        write_nist(one, options.nist / name)
+        write_nist(one, options.nist / label)
 
 
 def _summary(one: Evaluation, analysis: Analysis, several: bool) -> str:

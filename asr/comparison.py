@@ -34,6 +34,9 @@ __all__ = [
     "segment_errors",
 ]
 
+_NEEDED = ("id", "speaker", "reference", "hypothesis")
+"""Of every utterance in a file of results."""
+
 NUM_GOOD = 2
 """Words that both systems have right end a segment; sctk's default."""
 
@@ -166,9 +169,20 @@ def _read(path: Path) -> dict[str, Any]:
         raise AsrError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:
         raise AsrError(f"{path}: not JSON ({error})") from error
-    if not isinstance(content, dict) or "utterance_results" not in content:
+    if not _is_evaluation(content):
         raise AsrError(f"{path}: not results of an evaluation", "`asr evaluate --json` makes them")
-    return content
+    return dict(content)
+
+
+def _is_evaluation(content: Any) -> bool:
+    """Whether all is there that a comparison reads."""
+    if not isinstance(content, dict) or not isinstance(content.get("normaliser"), str):
+        return False
+    rows = content.get("utterance_results")
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and all(isinstance(row.get(key), str) for key in _NEEDED)
+        for row in rows
+    )
 
 
 def _pairs(

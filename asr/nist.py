@@ -1,7 +1,9 @@
 """Results as the files of NIST's scoring toolkit, for sclite and for Kaldi's scripts.
 
 The texts are the normalised ones, so that sclite counts what is counted here. Its formats are
-described in the documentation of sctk (github.com/usnistgov/SCTK, doc/infmts.htm).
+described in the documentation of sctk (github.com/usnistgov/SCTK, doc/infmts.htm): braces hold
+alternatives, "@" is no word, parentheses make a word optional, "<" begins a label and ";;" a
+comment. Where the normaliser leaves such characters in, their full-width forms stand for them.
 """
 
 from __future__ import annotations
@@ -15,15 +17,21 @@ from asr.evaluation import Evaluation, Result
 from asr.text import get_normaliser, trace_words
 from asr.types import Word
 
-__all__ = ["normalise_words", "write_nist"]
+__all__ = ["NIST_FILES", "normalise_words", "write_nist"]
+
+NIST_FILES = ("ref.trn", "hyp.trn", "ref.stm", "hyp.ctm")
+
+_SPECIAL = str.maketrans("{}/@()<;", "｛｝／＠（）＜；")
+"""One to one, so that no two words become equal."""
 
 
 def write_nist(evaluation: Evaluation, folder: Path) -> list[Path]:
     """Write `ref.trn`, `hyp.trn`, `ref.stm` and, where the system gives word times, `hyp.ctm`.
 
     Score them with `sclite -r ref.trn -h hyp.trn -i spu_id` or
-    `sclite -r ref.stm stm -h hyp.ctm ctm`. What separates fields there is an underscore in names
-    here, and a speaker's name has dots for hyphens, since the first hyphen ends it.
+    `sclite -r ref.stm stm -h hyp.ctm ctm`, with `-s` where the normaliser keeps capitals. What
+    separates fields there is an underscore in names here, and a speaker's name has dots for
+    hyphens, since the first hyphen ends it. A `hyp.ctm` of another evaluation does not stay.
     """
     results = evaluation.results
     names = unique_names([_plain(result.utterance.id) for result in results])
@@ -37,6 +45,8 @@ def write_nist(evaluation: Evaluation, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
+    for name in set(NIST_FILES) - contents.keys():
+        (folder / name).unlink(missing_ok=True)
     return [folder / name for name in contents]
 
 
@@ -51,13 +61,16 @@ def _speaker(result: Result) -> str:
 def _trn(results: Sequence[Result], names: Sequence[str], texts: Sequence[str]) -> str:
     """Transcription: the text, then (speaker-utterance); one line an utterance."""
     rows = zip(results, names, texts, strict=True)
-    return "".join(f"{text} ({_speaker(r)}-{name})\n".lstrip() for r, name, text in rows)
+    return "".join(
+        f"{text.translate(_SPECIAL)} ({_speaker(r)}-{name})\n".lstrip() for r, name, text in rows
+    )
 
 
 def _stm(results: Sequence[Result], names: Sequence[str]) -> str:
     """Segment time marks: file, channel, speaker, start and end (s), text; sorted by file."""
     rows = sorted(
-        f"{name} 1 {_speaker(r)} 0.000 {r.outcome.duration:.3f} {r.score.reference}".rstrip()
+        f"{name} 1 {_speaker(r)} 0.000 {r.outcome.duration:.3f} "
+        f"{r.score.reference.translate(_SPECIAL)}".rstrip()
         for r, name in zip(results, names, strict=True)
     )
     return "".join(f"{row}\n" for row in rows)
@@ -69,7 +82,8 @@ def _ctm(results: Sequence[Result], names: Sequence[str], normaliser: str) -> st
     for name, result in sorted(zip(names, results, strict=True), key=lambda pair: pair[0]):
         for word in normalise_words(result.outcome.words, normaliser):
             times = f"{word.start:.3f} {word.end - word.start:.3f}"
-            rows.append(f"{name} 1 {times} {word.text} {word.confidence:.3f}\n")
+            text = word.text.translate(_SPECIAL)
+            rows.append(f"{name} 1 {times} {text} {word.confidence:.3f}\n")
     return "".join(rows)
 
 

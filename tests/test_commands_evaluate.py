@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from asr import commands_evaluate
 from asr.commands_evaluate import EvaluateOptions, run_compare, run_evaluate
+from asr.errors import AsrError, ConfigError
 from asr.lm import LmConfig, build_lm
 
 from .evaluation.planned import Planned, corpus, plan
@@ -23,19 +24,20 @@ OURS, THEIRS = ["the cat", "on a mat"], ["The cat sat.", "on the mat"]
 
 
 @pytest.fixture
-def evaluate(tmp_path, monkeypatch, capsys):
+def evaluate(request, tmp_path, monkeypatch, capsys):
     """Runs an evaluation of two utterances by planned systems; gives the count of failures."""
     utterances = corpus(tmp_path, REFERENCES)
     manifest = tmp_path / "m.jsonl"
+    more = getattr(request, "param", {})
     manifest.write_text(
         "".join(
-            json.dumps({"id": u.id, "audio_filepath": u.audio.name, "text": u.text}) + "\n"
+            json.dumps({"id": u.id, "audio_filepath": u.audio.name, "text": u.text} | more) + "\n"
             for u in utterances
         )
     )
 
     def run(ours=OURS, theirs=THEIRS, lm=None, stop_after=None, **options):
-        own = Planned(plan(ours), "asr", stop_after)
+        own = run.own = Planned(plan(ours), "asr", stop_after)
         monkeypatch.setattr(commands_evaluate, "OwnSystem", lambda recognizer: own)
         monkeypatch.setattr(
             commands_evaluate, "open_system", lambda name: Planned(plan(theirs), name)
@@ -133,6 +135,93 @@ def test_how_common_words_are_comes_from_the_language_model(evaluate, tmp_path):
     }
     evaluate(json_file=tmp_path / "r.json")
     assert json.loads((tmp_path / "r.json").read_text())["word_accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "roles"),
+    [
+        ({"json_file": "m.json"}, ["the manifest", "the journal of --json"]),
+        ({"json_file": "m.jsonl"}, ["the manifest", "the results"]),
+        ({"json_file": "r.jsonl"}, ["the results", "the journal of --json"]),
+        ({"html": "x/../m.jsonl"}, ["the manifest", "the report"]),
+        ({"html": "r.html", "json_file": "r.html"}, ["the report", "the results"]),
+        ({"html": "r.other.json", "json_file": "r.json"}, ["the report", "the results"]),
+        ({"json_file": "n/hyp.ctm", "nist": "n"}, ["the results", "hyp.ctm"]),
+    ],
+)
+def test_no_file_is_needed_twice(evaluate, tmp_path, options, roles):
+    manifest = (tmp_path / "m.jsonl").read_text()
+    (tmp_path / "x").mkdir()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match=f"needed both as {roles[0]}.* and as {roles[1]}"):
+        evaluate(systems=["other"], **{name: tmp_path / file for name, file in options.items()})
+    assert (tmp_path / "m.jsonl").read_text() == manifest
+    assert sorted(tmp_path.iterdir()) == before
+    assert evaluate.own.heard == []
+
+
+@pytest.mark.parametrize("option", ["json_file", "html", "nist"])
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("m.jsonl/r", "a file"), ("m.jsonl/a/r", "a file"), ("link", "No such file|a file")],
+)
+def test_what_cannot_be_written_is_said_before_any_work(evaluate, tmp_path, option, path, reason):
+    (tmp_path / "link").symlink_to(tmp_path / "no folder" / "r")
+    with pytest.raises(AsrError, match=f"cannot be written: ({reason})"):
+        evaluate(**{option: tmp_path / path})
+    assert evaluate.own.heard == []
+
+
+def test_a_folder_in_the_place_of_a_journal_is_found_before_any_work(evaluate, tmp_path):
+    (tmp_path / "r.other.jsonl").mkdir()
+    with pytest.raises(AsrError, match=r"r\.other\.jsonl: cannot be written: Is a directory"):
+        evaluate(systems=["other"], json_file=tmp_path / "r.json")
+    assert evaluate.own.heard == []
+
+
+def test_trying_to_write_leaves_a_stopped_evaluation_without_files(evaluate, tmp_path):
+    (tmp_path / "r.html").write_text("of yesterday")
+    (tmp_path / "r.json").symlink_to(tmp_path / "elsewhere.json")
+    outputs = {"html": tmp_path / "r.html", "json_file": tmp_path / "r.json"}
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(stop_after=0, nist=tmp_path / "n", **outputs)
+    assert (tmp_path / "r.json").is_symlink()
+    assert not (tmp_path / "elsewhere.json").exists()
+    assert (tmp_path / "r.html").read_text() == "of yesterday"
+    assert list((tmp_path / "n").iterdir()) == []
+
+
+def test_the_summary_is_there_even_where_writing_fails(evaluate, tmp_path, monkeypatch, capsys):
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(commands_evaluate, "write_page", fail)
+    with pytest.raises(OSError, match="No space"):
+        evaluate(html=tmp_path / "r.html")
+    assert "WER 33.33%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("evaluate", [{"speaker": "anna", "room": "hall"}], indirect=True)
+def test_a_break_down_that_needs_no_field_may_be_asked_for(evaluate, tmp_path):
+    evaluate(fields=["speaker", "duration", "snr", "room"], json_file=tmp_path / "r.json")
+    found = json.loads((tmp_path / "r.json").read_text())["breakdowns"]
+    assert [part["label"] for part in found["duration"]] == ["under 2 s"]
+    with pytest.raises(ConfigError, match="no field 'level'") as caught:
+        evaluate(fields=["level"])
+    assert caught.value.hint == "there are: room; besides, speaker, duration, snr"
+
+
+def test_speakers_are_asked_for_in_vain_where_there_are_none(evaluate):
+    with pytest.raises(ConfigError, match="no line has a speaker"):
+        evaluate(fields=["speaker"])
+
+
+def test_what_only_one_could_do_is_no_part_of_the_comparison_on_the_page(evaluate, tmp_path):
+    evaluate(theirs=[None, "on the mat"], systems=["other"], html=tmp_path / "r.html")
+    html = (tmp_path / "r.html").read_text().replace("\u00a0", " ")
+    assert "other: 1 of 2 recordings failed" in html
+    # Ours has one error in the three words that the other could do.
+    assert "0.0 % against 33.3 % on the 1 that both could do" in html
 
 
 def test_a_comparison_names_what_got_better_and_worse(evaluate, tmp_path, capsys):

@@ -174,6 +174,10 @@ def test_what_cannot_be_compared_is_refused(files, tmp_path):
         ("{", "not JSON"),
         ("[]", "not results"),
         ('{"wer": 1}', "not results"),
+        ('{"utterance_results": []}', "not results"),
+        ('{"normaliser": "none", "utterance_results": {}}', "not results"),
+        ('{"normaliser": "none", "utterance_results": [1]}', "not results"),
+        ('{"normaliser": "none", "utterance_results": [{"id": "a"}]}', "not results"),
     ]:
         (tmp_path / "bad.json").write_text(content)
         with pytest.raises(AsrError, match=message):

@@ -48,9 +48,26 @@ def test_every_file_has_its_format(tmp_path):
     )
 
 
-def test_without_word_times_there_is_no_ctm(tmp_path):
+def test_without_word_times_there_is_no_ctm_not_even_an_old_one(tmp_path):
+    (tmp_path / "hyp.ctm").write_text("of another system\n")
+    (tmp_path / "mine.ctm").write_text("")
     paths = write_nist(evaluation(ROWS), tmp_path)
     assert [path.name for path in paths] == ["ref.trn", "hyp.trn", "ref.stm"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "hyp.trn", "mine.ctm", "ref.stm", "ref.trn",
+    ]  # fmt: skip
+
+
+def test_what_sclite_would_not_take_for_a_word_is_written_as_one(tmp_path):
+    rows = [("u", "s", "{ a / b } (the) @ <x> ;; y", "a (the)")]
+    words = {"u": (word("a", 0.0, 1.0), word("(the)", 1.0, 2.0))}
+    write_nist(evaluation(rows, normaliser="none", words=words), tmp_path)
+    content = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    reference = "｛ a ／ b ｝ （the） ＠ ＜x> ；； y"
+    assert content["ref.trn"] == f"{reference} (s-u)\n"
+    assert content["hyp.trn"] == "a （the） (s-u)\n"
+    assert content["ref.stm"] == f"u 1 s 0.000 2.000 {reference}\n"
+    assert content["hyp.ctm"] == "u 1 0.000 1.000 a 0.500\nu 1 1.000 1.000 （the） 0.500\n"
 
 
 def test_names_that_become_equal_are_told_apart(tmp_path):

@@ -6,11 +6,12 @@ going on after a stop), `run` (both, around a system), `analysis` (what the resu
 
 from __future__ import annotations
 
-from asr.evaluation.analysis import Analysis, analyse
+from asr.evaluation.analysis import BUILT_IN, Analysis, analyse
 from asr.evaluation.journal import Journal, Outcome
 from asr.evaluation.run import Evaluation, Progress, Result, evaluate
 
 __all__ = [
+    "BUILT_IN",
     "Analysis",
     "Evaluation",
     "Journal",

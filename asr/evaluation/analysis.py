@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from asr.errors import ConfigError
@@ -20,12 +21,15 @@ from asr.scoring import (
 )
 from asr.scoring.breakdown import DURATION_EDGES_S, SNR_EDGES_DB, Division, by_class, by_value
 from asr.scoring.words import first
-from asr.text import Changes, count_changes
+from asr.text import Changes, count_changes, get_normaliser, normalise_target, trace_words
 
-__all__ = ["Analysis", "analyse"]
+__all__ = ["BUILT_IN", "Analysis", "analyse"]
 
 PerMillion = Callable[[str], float | None]
 """Expected occurrences of a word in a million, or None for a word the vocabulary lacks."""
+
+BUILT_IN = ("speaker", "duration", "snr")
+"""What a corpus is broken down by without any field of its manifest."""
 
 MOST_CHANGES = 50
 
@@ -82,8 +86,8 @@ def analyse(
     Args:
         evaluation: From `asr.evaluation.evaluate`.
         fields: Manifest fields to break down by whatever they hold; others are taken where they
-            divide the corpus into few parts.
-        per_million: How common words are.
+            divide the corpus into few parts. Those of `BUILT_IN` may be among them.
+        per_million: How common words are, spelled as `asr.text.normalise_target` does.
 
     Raises:
         ConfigError: No utterance has a field of that name.
@@ -91,7 +95,11 @@ def analyse(
     return Analysis(
         breakdowns=_breakdowns(evaluation, fields),
         confusions=count_confusions(evaluation.scores),
-        word_classes=word_accuracy(evaluation.scores, per_million) if per_million else None,
+        word_classes=(
+            word_accuracy(evaluation.scores, _as_spoken(evaluation, per_million))
+            if per_million
+            else None
+        ),
         changes={
             "reference": count_changes(
                 (r.utterance.text for r in evaluation.results), evaluation.normaliser
@@ -106,6 +114,35 @@ def analyse(
             evaluation.normaliser,
         ),
     )
+
+
+def _as_spoken(evaluation: Evaluation, per_million: PerMillion) -> PerMillion:
+    """Looks words up as they are scored, or else as they were before the normaliser.
+
+    A language model knows "two" and not what a normaliser makes of it, "2". What stands for several
+    words ("21") is as rare as the rarest of them.
+    """
+    spellings: dict[str, set[str]] = {}
+    normalise = cache(get_normaliser(evaluation.normaliser))
+    for result in evaluation.results:
+        for before, after in trace_words(result.utterance.text, normalise):
+            for word in after.split():
+                spellings.setdefault(word, set()).add(normalise_target(before))
+
+    def look_up(word: str) -> float | None:
+        if (known := per_million(word)) is not None:
+            return known
+        found = [_rarest(text.split(), per_million) for text in spellings[word]]
+        return max((one for one in found if one is not None), default=None)
+
+    return look_up
+
+
+def _rarest(words: Sequence[str], per_million: PerMillion) -> float | None:
+    """The least of their frequencies; None where a word is unknown or there is none."""
+    found = [per_million(word) for word in words]
+    known = [one for one in found if one is not None]
+    return min(known) if known and len(known) == len(found) else None
 
 
 def _breakdowns(evaluation: Evaluation, fields: Sequence[str]) -> dict[str, list[Part]]:
@@ -127,7 +164,7 @@ def _divisions(evaluation: Evaluation, fields: Sequence[str]) -> dict[str, Divis
     }
     found = list(dict.fromkeys(name for r in results for name in r.utterance.extra))
     for name in fields:
-        if results and name not in found:
+        if results and name not in found and name not in BUILT_IN:
             known = ", ".join(found) or "no fields beyond the usual ones"
             raise ConfigError(f"no utterance has a field {name!r}", f"the manifest has: {known}")
     for name in found:

@@ -119,7 +119,8 @@ class Journal:
 
     def _foreign(self) -> AsrError:
         return ConfigError(
-            f"{self.path}: not results of `asr evaluate`", "move it, or name another file"
+            f"{self.path}: not results of `asr evaluate`, whose journal is to be kept here",
+            "name another file with --json",
         )
 
     def _take(self, lines: Iterable[dict[str, Any]]) -> None:

@@ -37,14 +37,14 @@ def _range(ends: Interval) -> str:
 
 def overview(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison | None]) -> str:
     """The first system's rates, what failed, and how the other systems stand against it."""
-    main = evaluations[0]
+    main, several = evaluations[0], len(evaluations) > 1
     return "".join(
         (
             '<section id="overview" aria-label="Overview">',
             _headline(main),
-            _failures(main),
+            *(_failures(one, several) for one in evaluations),
             _stack(main) + _facts(main) if main.results else "",
-            _systems(evaluations, comparisons) if len(evaluations) > 1 else "",
+            _systems(evaluations, comparisons) if several else "",
             "</section>",
         )
     )
@@ -62,16 +62,17 @@ def _headline(main: Evaluation) -> str:
     )
 
 
-def _failures(main: Evaluation) -> str:
-    if not main.failures:
+def _failures(one: Evaluation, several: bool) -> str:
+    if not one.failures:
         return ""
     items = "".join(
-        f"<li><b>{escape(name)}</b> {escape(reason)}</li>" for name, reason in main.failures.items()
+        f"<li><b>{escape(name)}</b> {escape(reason)}</li>" for name, reason in one.failures.items()
     )
-    total = len(main.failures) + len(main.results)
+    total = len(one.failures) + len(one.results)
+    who = f"{escape(one.name)}: " if several else ""
     return (
-        f'<div class="alarm" role="note"><b>{len(main.failures)} of {total} recordings failed</b>'
-        " and count in no rate.<details><summary>Which, and why</summary>"
+        f'<div class="alarm" role="note"><b>{who}{len(one.failures)} of {total} recordings '
+        "failed</b> and count in no rate.<details><summary>Which, and why</summary>"
         f'<ul class="scroll">{items}</ul></details></div>'
     )
 
@@ -131,7 +132,8 @@ def _systems(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison
     ]
     head = (
         f'<th scope="col">System</th><th class="chart">{axis(scale)}</th>'
-        '<th scope="col" class="n">WER</th><th scope="col" class="n">Real time</th>'
+        '<th scope="col" class="n">WER</th><th scope="col" class="n">Failed</th>'
+        '<th scope="col" class="n wide">Real time</th>'
         f'<th scope="col">Against {escape(evaluations[0].name)}</th>'
     )
     return (
@@ -141,17 +143,27 @@ def _systems(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison
 
 
 def _system_row(one: Evaluation, scale: Scale, comparison: Comparison | None) -> str:
-    wer, said = one.report.wer, ""
-    if comparison:
-        said = (
-            f"{100 * comparison.difference:+.1f} ({100 * comparison.interval[0]:+.1f} to "
-            f"{100 * comparison.interval[1]:+.1f}), p = {comparison.matched.p_value:.2g}"
-        )
+    wer, said = one.report.wer, _against(comparison) if comparison else ""
     chart = interval(scale, wer, one.interval, wer) if one.results else ""
     return (
         f'<tr><th scope="row">{escape(one.name)}</th><td class="chart">{chart}</td>'
-        f'<td class="n">{percent(wer)}</td><td class="n">{one.real_time_factor:.3f}</td>'
-        f"<td>{said}</td></tr>"
+        f'<td class="n">{percent(wer)}</td><td class="n">{len(one.failures):,}</td>'
+        f'<td class="n wide">{one.real_time_factor:.3f}</td><td>{said}</td></tr>'
+    )
+
+
+def _against(found: Comparison) -> str:
+    """The difference on what both could do, which the rates beside it need not be about."""
+    low, high = found.interval
+    said = (
+        f"{100 * found.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), "
+        f"p = {found.matched.p_value:.2g}"
+    )
+    if not found.left_out:
+        return said
+    return (
+        f'{said}<br><span class="soft">{percent(found.second.wer)} against '
+        f"{percent(found.first.wer)} on the {len(found.pairs):,} that both could do</span>"
     )
 
 

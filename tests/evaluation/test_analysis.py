@@ -7,7 +7,7 @@ import json
 import pytest
 
 from asr.errors import ConfigError
-from asr.evaluation import analyse, evaluate
+from asr.evaluation import BUILT_IN, analyse, evaluate
 from asr.types import Utterance
 
 from .made import evaluation as made
@@ -43,6 +43,10 @@ def test_a_field_is_taken_where_asked_for_and_a_wrong_one_refused(evaluation):
     assert "room" in caught.value.hint
 
 
+def test_what_needs_no_field_can_be_asked_for(evaluation):
+    assert analyse(evaluation, BUILT_IN).breakdowns == analyse(evaluation).breakdowns
+
+
 def test_a_field_with_too_many_values_is_taken_only_where_asked_for(tmp_path):
     audio = record(tmp_path, "a", 1000)
     utterances = [Utterance(f"u{i}", audio, "a", 1.0, "", {"note": f"n{i}"}) for i in range(31)]
@@ -70,6 +74,23 @@ def test_everything_goes_into_the_json(evaluation):
     }
     assert content["normalisation"]["hypothesis"]["changed"] == 0
     assert {part["label"] for part in content["breakdowns"]["speaker"]} == {"anna", "ben"}
+
+
+@pytest.mark.parametrize(
+    ("normaliser", "reference", "expected"),
+    [
+        # Each word is as common as what was said, and "twenty one" as its rarer word.
+        ("english", "two 2", {"100 to 1000 per million": 2}),
+        ("english", "twenty one", {"10 to 100 per million": 1}),
+        ("english", "twenty apples", {"10 to 100 per million": 1, "not in the vocabulary": 1}),
+        ("english", "7", {"not in the vocabulary": 1}),
+        ("none", "Two -- apples.", {"100 to 1000 per million": 1, "not in the vocabulary": 2}),
+    ],
+)
+def test_how_common_a_word_is_does_not_depend_on_the_normaliser(normaliser, reference, expected):
+    frequencies = {"two": 200.0, "one": 500.0, "twenty": 20.0}
+    found = analyse(made([("a", "", reference, "")], normaliser=normaliser), (), frequencies.get)
+    assert {one.label: one.words for one in found.word_classes} == expected
 
 
 def test_without_a_language_model_words_have_no_classes(evaluation):

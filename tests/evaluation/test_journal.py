@@ -119,6 +119,7 @@ def test_a_finished_evaluation_is_replaced(tmp_path):
 def test_another_file_is_left_alone(tmp_path, content, resume):
     path = tmp_path / "manifest.jsonl"
     path.write_text(content)
-    with pytest.raises(ConfigError, match="not results of"):
+    with pytest.raises(ConfigError, match="not results of") as caught:
         Journal(path, SYSTEM).open(resume)
+    assert "move" not in caught.value.hint  # it may well be what is to be evaluated
     assert path.read_text() == content

@@ -60,9 +60,30 @@ def test_other_systems_stand_beside_ours_with_the_difference():
     ]
     comparison = compare(("asr", "other"), pairs)
     # Either speaker has half of the words wrong in the first and none in the second.
-    said = "other 0.0 % 0.083 -50.0 (-50.0 to -50.0), p = "
-    assert said in plain(overview([first, second], [comparison]))
-    assert "other 0.0 % 0.083" in plain(overview([first, second], [None]))
+    said = "other 0.0 % 0 0.083 -50.0 (-50.0 to -50.0), p = 0"
+    text = plain(overview([first, second], [comparison]))
+    assert text.endswith(said)
+    assert plain(overview([first, second], [None])).endswith("other 0.0 % 0 0.083")
+
+
+def test_a_system_that_failed_is_compared_on_what_both_could_do_and_its_failures_are_listed():
+    # The other has all right that it could do, and so has ours of that: no difference.
+    first = evaluation([*ROWS, ("d", "ben", "oh", "oh")])
+    failures = dict.fromkeys("abc", "too <hard>")
+    second = evaluation([("d", "ben", "oh", "oh")], name="other", failures=failures)
+    pair = Pair("d", "ben", first.results[3].score, second.results[0].score)
+    comparison = compare(("asr", "other"), [pair], ["a", "b", "c"])
+    html = overview([first, second], [comparison])
+    assert "other: 3 of 4 recordings failed" in plain(html)
+    assert "asr: " not in plain(html)
+    assert "<b>c</b> too &lt;hard&gt;" in html
+    assert "System 0 % 50 % WER Failed Real time Against asr" in plain(html)
+    # 3 errors in 7 words of ours, and 2 s of audio for 0.5 s of the other's time.
+    assert "asr 42.9 % 0 0.062" in plain(html)
+    assert plain(html).endswith(
+        "other 0.0 % 3 0.250 +0.0 (+0.0 to +0.0), p = 1 "
+        "0.0 % against 0.0 % on the 1 that both could do"
+    )
 
 
 def test_breakdowns_show_their_parts_and_not_what_is_one_part():

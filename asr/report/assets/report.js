@@ -28,11 +28,14 @@
 
   // An utterance that a system could not do has no score; it comes last.
   const of = (one) => one.systems[Number(system.value)] || { errors: -1, wer: -1 };
+  const failed = (one) => (one.systems[Number(system.value)] ? 0 : 1);
   const gain = (one) => Math.min(...one.systems.map((s) => (s ? s.errors : Infinity))) - of(one).errors;
   const KEYS = {
     errors: (a, b) => of(b).errors - of(a).errors || of(b).wer - of(a).wer,
     wer: (a, b) => (of(a).wer === of(b).wer ? of(b).errors - of(a).errors : of(b).wer > of(a).wer ? 1 : -1),
-    best: (a, b) => (of(a).wer === of(b).wer ? b.duration - a.duration : of(a).wer > of(b).wer ? 1 : -1),
+    best: (a, b) =>
+      failed(a) - failed(b) ||
+      (of(a).wer === of(b).wer ? b.duration - a.duration : of(a).wer > of(b).wer ? 1 : -1),
     behind: (a, b) => gain(a) - gain(b),
     longest: (a, b) => b.duration - a.duration,
     noisiest: (a, b) => (a.snr ?? Infinity) - (b.snr ?? Infinity) || 0,
@@ -106,15 +109,17 @@
     play.onclick = () => listen(play, item, one);
     head.append(play);
     item.append(head);
-    one.systems.forEach((result, index) => result && item.append(...aligned(one, index)));
+    one.systems.forEach((_, index) => item.append(...aligned(one, index)));
     return item;
   }
 
   function aligned(one, index) {
     const parts = [];
+    const result = one.systems[index];
     if (data.systems.length > 1) {
-      parts.push(make("div", "who", `${data.systems[index]} \u00b7 ${percent(one.systems[index].wer)}`));
+      parts.push(make("div", "who", `${data.systems[index]} \u00b7 ${result ? percent(result.wer) : "failed"}`));
     }
+    if (!result) return parts;
     const spoken = make("p", "hidden", `Said: ${one.reference || "nothing"}. Recognised: ${one.texts[index] || "nothing"}.`);
     const box = make("div", "aligned");
     box.setAttribute("aria-hidden", "true");
