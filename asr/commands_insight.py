@@ -65,8 +65,12 @@ def run_explain(
 
     Raises:
         AsrError: The recording cannot be read, or an option does not fit the model or the text.
+        OSError: The page or the pictures cannot be written; found out before any work.
     """
     layer, direction = _check_cell(recognizer, options)
+    path = output or Path("stdin.html" if audio == "-" else f"{Path(audio).stem}.html")
+    for file in [path, *([png / "spectrogram.png"] if png else [])]:
+        _check_writable(file)
     sample_rate = recognizer.checkpoint.front_end.config.sample_rate
     clip = read_clip(audio, sample_rate, options.start_s, options.end_s)
     if clip.note:
@@ -88,8 +92,6 @@ def run_explain(
         word=word,
         decoder=_describe_decoder(recognizer),
     )
-    path = output or Path("stdin.html" if audio == "-" else f"{Path(audio).stem}.html")
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     if png:
         _save_figures(found, recognizer, clip, png, (layer, direction), word)
@@ -108,6 +110,19 @@ def _check_cell(recognizer: Recognizer, options: ExplainOptions) -> tuple[int, D
     if options.direction not in DIRECTIONS:
         raise ConfigError(f"no direction {options.direction!r}; there are forward and backward")
     return layer, options.direction
+
+
+def _check_writable(path: Path) -> None:
+    """Make its folder, and see whether a file can be written there; what exists stays as it is.
+
+    Raises:
+        OSError: It cannot.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    path.open("ab").close()
+    if is_new:
+        path.unlink()
 
 
 def _describe_decoder(recognizer: Recognizer) -> str:
@@ -145,11 +160,18 @@ def run_inspect(
 
     Raises:
         AsrError: The run has no history, or a recording cannot be read.
+        OSError: The page cannot be written; found out before any work.
     """
+    if output:
+        _check_writable(output)
     history = read_history(run) if run else []
     sample_rate = checkpoint.front_end.config.sample_rate
-    clips = [read_clip(source, sample_rate, None, None) for source in audio or _recordings_of(run)]
-    if not clips:
+    sources, missing = (audio, "") if audio or run is None else _recordings_of(run)
+    clips = [read_clip(source, sample_rate, None, None) for source in sources]
+    if missing:
+        note = f"gates and memory are not measured: {missing}; give recordings with --audio"
+        stderr.print(f"[yellow]note:[/] {escape(note)}")
+    elif not clips:
         stderr.print("[yellow]note:[/] without --audio, gates and memory are not measured")
     task = progress.add_task("inspecting", total=1.0)
     found = inspect(
@@ -161,17 +183,29 @@ def run_inspect(
         stdout.print(table, "")
     if output:
         page = render_inspection(found, checkpoint, curves_of(history), run.name if run else "")
-        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(page, encoding="utf-8")
         stderr.print(f"{escape(str(output))}: {output.stat().st_size / 1e6:.1f} MB")
 
 
-def _recordings_of(run: Path | None) -> list[str]:
-    """Some of the recordings that the run was validated on, if they are still there."""
-    if run is None or not (run / "config.yaml").is_file():
-        return []
-    data = read_yaml(run / "config.yaml").get("data")
-    manifests = [Path(name) for name in data.get("valid", [])] if isinstance(data, dict) else []
+def _recordings_of(run: Path) -> tuple[list[str], str]:
+    """Some of the recordings that the run was validated on; else nothing, and the reason."""
+    manifests = _manifests_of(run)
     found = [u.audio for path in manifests if path.is_file() for u in read_manifest(path)]
     there = [str(audio) for audio in found if audio.is_file()]
-    return there[:: max(1, len(there) // _NUM_RECORDINGS)][:_NUM_RECORDINGS]
+    if there:
+        return there[:: max(1, len(there) // _NUM_RECORDINGS)][:_NUM_RECORDINGS], ""
+    if not manifests:
+        return [], f"{run / 'config.yaml'} names no data.valid"
+    gone = [str(path) for path in manifests if not path.is_file()]
+    if gone:
+        return [], (
+            f"{', '.join(gone)} (data.valid of the run) not found from {Path.cwd()}, paths being "
+            "relative to where asr train was started"
+        )
+    return [], f"none of the {len(found)} recordings of {', '.join(map(str, manifests))} is there"
+
+
+def _manifests_of(run: Path) -> list[Path]:
+    config = run / "config.yaml"
+    data = read_yaml(config).get("data") if config.is_file() else None
+    return [Path(name) for name in data.get("valid", [])] if isinstance(data, dict) else []

@@ -145,6 +145,31 @@ def test_a_recording_that_cannot_be_read_is_named(asr, model, tmp_path, content)
     assert "Traceback" not in result.err
 
 
+@pytest.mark.parametrize("option", ["-o", "--png"])
+def test_what_cannot_be_written_is_found_out_before_any_work(
+    asr, model, sound, tmp_path, monkeypatch, option
+):
+    monkeypatch.setattr("asr.commands_insight.explain", lambda *_, **__: pytest.fail("worked"))
+    (tmp_path / "file").touch()
+    where = tmp_path / "file" / "page"  # not even root can make a folder in a file
+    result = asr("explain", sound, "--model", model, option, where)
+    assert result.code == 1
+    assert "file" in result.err
+    assert len(result.err.splitlines()) <= 2
+
+
+def test_a_check_for_writing_leaves_nothing_behind(asr, model, sound, tmp_path):
+    page, pictures = tmp_path / "page.html", tmp_path / "pictures"
+    old = tmp_path / "old.html"
+    old.write_text("as it was")
+    options = ["--model", model, "--png", pictures, "--word", "zebra"]
+    assert asr("explain", sound, "-o", page, *options).code == 2
+    assert asr("explain", sound, "-o", old, *options).code == 2
+    assert not page.exists()
+    assert list(pictures.iterdir()) == []
+    assert old.read_text() == "as it was"
+
+
 def run_directory(folder, manifest):
     folder.mkdir()
     rows = [{"epoch": n, "train_loss": 3.0 / n, "wer": 1 / n} for n in (1, 2, 3)]
@@ -170,6 +195,24 @@ def test_without_recordings_gates_are_left_out_and_this_is_said(asr, model):
     assert result.code == 0
     assert result.err == "note: without --audio, gates and memory are not measured\n"
     assert "at work" not in result.out
+
+
+@pytest.mark.parametrize("case", ["manifest", "recordings", "nothing"])
+def test_what_of_a_run_is_not_there_is_named(asr, model, tmp_path, case):
+    manifest = tmp_path / "gone.jsonl"
+    if case == "recordings":
+        manifest = record(tmp_path / "speech")
+        for sound in (tmp_path / "speech").rglob("*.wav"):
+            sound.unlink()
+    run = run_directory(tmp_path / "run", manifest)
+    if case == "nothing":
+        (run / "config.yaml").unlink()
+    result = asr("inspect", model, "--run", run)
+    assert result.code == 0
+    assert result.err.startswith("note: gates and memory are not measured: ")
+    assert "give recordings with --audio" in result.err
+    assert str(run / "config.yaml" if case == "nothing" else manifest) in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 def test_recordings_can_be_given(asr, model, sound):

@@ -11,14 +11,15 @@ import torch
 
 from asr.audio.files import read_blocks
 from asr.ctc import TokenSpan, align
-from asr.decoding import words_of
+from asr.decoding import Decoder, PhoneBeamDecoder, words_of
 from asr.errors import AudioError, ConfigError
 from asr.insight.gates import CellTrace, trace
-from asr.insight.judge import Judge
+from asr.insight.judge import Evidence, Judge, say
 from asr.insight.memory import Memory, measure_memory
 from asr.insight.reference_text import Comparison, compare, word_groups
 from asr.insight.saliency import (
     Attribution,
+    Target,
     gradient_x_input,
     integrated_gradients,
     target_of,
@@ -27,7 +28,7 @@ from asr.insight.units import PointedUnit, event_signals, point_out, resample
 from asr.models import Outputs
 from asr.recognizer import Recognizer, Source
 from asr.text import normalise_target
-from asr.types import Emissions, Word
+from asr.types import Emissions, Hypothesis, Word
 
 __all__ = [
     "MAX_S",
@@ -78,8 +79,11 @@ class Explanation:
         clip: What it heard.
         log_mel: float32 (frames, n_mels), natural log, before normalisation.
         emissions: Of the letters and, if the network has them, of the phones.
-        spans: The chosen text's tokens on the most probable path.
+        spans: The chosen text's letters on the most probable path.
+        spoken: Its phones likewise, where the search found it by them; else empty.
         words: The chosen words.
+        targets: For each word, what of it is explained: its phones where `spoken` has them, else
+            its letters.
         cells: Every layer and direction at work.
         signals: The events that units were compared with, over the steps of the emissions.
         pointed: For each of `cells`, for each of its quantities, units by event.
@@ -93,7 +97,9 @@ class Explanation:
     log_mel: npt.NDArray[np.float32]
     emissions: Emissions
     spans: tuple[TokenSpan, ...]
+    spoken: tuple[TokenSpan, ...]
     words: tuple[Word, ...]
+    targets: tuple[Target, ...]
     cells: tuple[CellTrace, ...]
     signals: dict[str, npt.NDArray[np.float64]]
     pointed: tuple[dict[str, dict[str, list[PointedUnit]]], ...]
@@ -101,6 +107,11 @@ class Explanation:
     gradients: tuple[Attribution, ...]
     integrated: dict[int, Attribution]
     comparison: Comparison | None
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the words were found by, and what is explained of them."""
+        return "phones" if self.spoken else "letters"
 
 
 def read_clip(source: Source, sample_rate: int, start_s: float | None, end_s: float | None) -> Clip:
@@ -203,9 +214,8 @@ def explain(
     best = recognizer.decoder.decode(emissions)[0]
     spans = align(emissions.log_probs, best.tokens)
     chosen = words_of(best, emissions, checkpoint.tokenizer)
-    targets = [
-        target_of(group, emissions.log_probs) for group in word_groups(spans, checkpoint.tokenizer)
-    ]
+    spoken = _spoken(recognizer.decoder, best, chosen, emissions)
+    targets = _targets(recognizer, spans, spoken, emissions)
     picked = _picked(chosen, words)
     comparison = _compare(recognizer, reference, spans, emissions)
     signals = event_signals(log_mel.numpy(), spans, len(emissions), checkpoint.tokenizer)
@@ -223,7 +233,9 @@ def explain(
         log_mel=log_mel.numpy(),
         emissions=emissions,
         spans=tuple(spans),
+        spoken=tuple(spoken),
         words=chosen,
+        targets=tuple(targets),
         cells=tuple(cells),
         signals=signals,
         pointed=tuple(pointed),
@@ -237,6 +249,36 @@ def explain(
 def _emissions(outputs: Outputs, seconds_per_step: float) -> Emissions:
     phones = None if outputs.phones is None else outputs.phones[0].cpu()
     return Emissions(outputs.letters[0].cpu(), seconds_per_step, phones)
+
+
+def _spoken(
+    decoder: Decoder, best: Hypothesis, words: Sequence[Word], emissions: Emissions
+) -> list[TokenSpan]:
+    """The phones that the text was found by; none where it was found by letters.
+
+    Where no candidate of the phones' search can be spelled in time, its decoder falls back to
+    greedy letters, which know no confidences.
+    """
+    if not isinstance(decoder, PhoneBeamDecoder) or emissions.phones is None:
+        return []
+    if not best.confidences:
+        return []
+    return say([w.text for w in words], emissions.phones, decoder.phones, decoder.lexicon)
+
+
+def _targets(
+    recognizer: Recognizer,
+    spans: Sequence[TokenSpan],
+    spoken: Sequence[TokenSpan],
+    emissions: Emissions,
+) -> list[Target]:
+    """One for each word."""
+    phones = recognizer.checkpoint.phones
+    if spoken and phones is not None and emissions.phones is not None:
+        groups = word_groups(spoken, phones)
+        return [target_of(group, emissions.phones, "phones") for group in groups]
+    groups = word_groups(spans, recognizer.checkpoint.tokenizer)
+    return [target_of(group, emissions.log_probs) for group in groups]
 
 
 def _picked(words: Sequence[Word], wanted: Sequence[str]) -> list[int]:

@@ -32,7 +32,9 @@ COLOUR_MAPS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Evenly spaced colours from the lowest value to the highest, by theme and kind."""
 
-_TEXT, _PAPER, _LINE = "#2a2d33", "#fbfaf7", "#c9c6bf"
+_TEXT, _PAPER, _LINE, _PATH = "#2a2d33", "#fbfaf7", "#c9c6bf", "#c26a1b"
+_PALE = 0.3
+"""Of the strength of a picture that another lies over."""
 _WIDTH, _LEFT, _RIGHT, _HEADER, _AXIS = 1600, 90, 30, 44, 34
 
 
@@ -73,6 +75,8 @@ class Panel:
         kind: Of colour map, "ink" or "signed".
         labels: (row, text) beside the rows.
         height: Pixels.
+        path: The row of every column that is marked; empty for none.
+        over: "signed" values that lie over the others, of the same shape; None for none.
     """
 
     title: str
@@ -80,6 +84,8 @@ class Panel:
     kind: str = "ink"
     labels: Sequence[tuple[float, str]] = ()
     height: int = 300
+    path: Sequence[int] = ()
+    over: Bytes | None = None
 
 
 def save_figure(path: Path, panels: Sequence[Panel], start_s: float, duration_s: float) -> None:
@@ -103,16 +109,40 @@ def save_figure(path: Path, panels: Sequence[Panel], start_s: float, duration_s:
 def _draw_panel(figure: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, top: int) -> None:
     width, y = _WIDTH - _LEFT - _RIGHT, top + _HEADER
     draw.text((_LEFT, top + 14), panel.title, fill=_TEXT, font=ImageFont.load_default(20))
-    picture = Image.fromarray(colourise(panel.values, panel.kind))
+    colours = colourise(panel.values, panel.kind)
+    picture = Image.fromarray(colours if panel.over is None else _lay_over(colours, panel.over))
     shrunk = panel.height < picture.height or width < picture.width
     how = Image.Resampling.BOX if shrunk else Image.Resampling.NEAREST
     figure.paste(picture.resize((width, panel.height), how), (_LEFT, y))
     draw.rectangle((_LEFT - 1, y - 1, _LEFT + width, y + panel.height), outline=_LINE)
+    _draw_path(draw, panel, y)
     for row, label in panel.labels:
         place = y + (row + 0.5) * panel.height / len(panel.values)
         draw.text(
             (_LEFT - 10, place), label, fill=_TEXT, font=ImageFont.load_default(13), anchor="rm"
         )
+
+
+def _lay_over(below: Bytes, signed: Bytes) -> Bytes:
+    """What lies over is the more transparent, the less it says; what is below becomes pale."""
+    size = np.abs(signed / 127.5 - 1)[..., None]
+    opacity = np.where(size < 0.02, 0, size**0.8)
+    ends = colourise(np.where(signed < 128, 0, 255).astype(np.uint8), "signed")
+    pale = _PALE * below + (1 - _PALE) * np.array(_rgb(_PAPER))
+    mixed: Bytes = np.rint(pale * (1 - opacity) + ends * opacity).astype(np.uint8)
+    return mixed
+
+
+def _draw_path(draw: ImageDraw.ImageDraw, panel: Panel, top: int) -> None:
+    """A frame around the marked row of every column; row 0, the blank, is only underlined."""
+    width = (_WIDTH - _LEFT - _RIGHT) / max(len(panel.path), 1)
+    height = panel.height / len(panel.values)
+    for column, row in enumerate(panel.path):
+        x, y = _LEFT + column * width, top + row * height
+        if row:
+            draw.rectangle((x, y, max(x + width - 1, x + 1), y + height - 1), outline=_PATH)
+        else:
+            draw.line((x, y + height / 2, x + width - 1, y + height / 2), fill=_PATH)
 
 
 def _draw_time(draw: ImageDraw.ImageDraw, top: int, start_s: float, duration_s: float) -> None:

@@ -35,6 +35,7 @@ def terminal_tables(found: Inspection, history: Sequence[dict[str, Any]]) -> lis
         fields = [name for name in _SHOWN if any(name in row for row in history)]
         rows = [[_history_cell(name, row.get(name)) for name in fields] for row in history]
         tables.append(_terminal("training", [f.replace("_", " ") for f in fields], rows, 0))
+        tables += _layer_norms(history)
     tables.append(_terminal("speed", _SPEED_HEAD, _speed_rows(found), 1))
     if found.memory:
         title = "half and nine tenths of what an output depends on lie within"
@@ -44,6 +45,21 @@ def terminal_tables(found: Inspection, history: Sequence[dict[str, Any]]) -> lis
     tables.append(_terminal("weights", _WEIGHT_HEAD, _weight_rows(found), 1))
     tables.append(_terminal("recurrent weights", _RECURRENCE_HEAD, _recurrence_rows(found), 3))
     return tables
+
+
+def _layer_norms(history: Sequence[dict[str, Any]]) -> list[Table]:
+    """Of every epoch's gradient, by part of the network; none for a run that did not note them."""
+    norms = [row["layer_gradient_norms"] for row in history if row.get("layer_gradient_norms")]
+    parts = list(dict.fromkeys(part for row in norms for part in row))
+    rows = [
+        [
+            _history_cell("epoch", row.get("epoch")),
+            *(_history_cell(part, row["layer_gradient_norms"].get(part)) for part in parts),
+        ]
+        for row in history
+        if row.get("layer_gradient_norms")
+    ]
+    return [_terminal("gradient norm by layer", ["epoch", *parts], rows, 0)] if rows else []
 
 
 def _terminal(title: str, head: Sequence[str], rows: _Rows, first_number: int) -> Table:

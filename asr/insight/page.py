@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from asr.checkpoint import Checkpoint
 from asr.insight.explain import Explanation
 from asr.insight.gates import Direction
 from asr.insight.html import embed_json, fill, read_template, table
+from asr.insight.judge import Judge
 from asr.insight.memory_view import memory_caption, memory_charts, memory_table
 from asr.insight.page_data import page_data
 from asr.insight.reference_text import Comparison, Difference
@@ -37,6 +39,16 @@ _VERDICTS = {
     "search": "The right words score better in all; the search lost them on the way.",
     "network": "The network heard it so.",
     "language model": "The network preferred the right words; the language model outvoted it.",
+}
+_EXPLAINED = {
+    "phones": "The search went over phones (sounds), so the phones of the word are what is "
+    "explained. The language model, and the letters where the search weighs them as well, have no "
+    "part in this picture; and the number below is not the word’s confidence, which depends on "
+    "what else the search found.",
+    "letters": "The decoder read letters, so the letters of the word are what is explained; a "
+    "language model has no part in this picture.",
+    "fallback": "The search over phones led to no text that could be spelled in this time; the "
+    "text was read from the letters, so the letters of the word are what is explained.",
 }
 _GREEDY = "The right words are more probable over all paths; greedy decoding follows only one."
 
@@ -75,7 +87,7 @@ def render_page(
         "frames_per_s": f"{features.sample_rate / features.hop_length:g}",
         "steps_per_s": f"{1 / found.emissions.seconds_per_step:g}",
         "max_entropy": f"{data['max_entropy']:.1f}",
-        "phones": _phones(checkpoint) if data["phones"] else "",
+        "phones": _phones(found, checkpoint) if data["phones"] else "",
         "comparison": _comparison(found, decoder) if found.comparison else "",
         "cell_caption": _CELL_CAPTIONS[checkpoint.model.config.cell],
         "layer_options": "".join(
@@ -84,6 +96,7 @@ def render_page(
         "memory_charts": memory_charts(memory),
         "memory_caption": memory_caption(memory),
         "memory_table": memory_table(memory),
+        "explained": _explained(found, decoder),
         "word_table": _word_table(found),
         "footer": _footer(found, checkpoint),
         "data": embed_json(data),
@@ -127,13 +140,25 @@ def _audio(found: Explanation) -> str:
     return "data:audio/flac;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _phones(checkpoint: Checkpoint) -> str:
-    layer = checkpoint.model.config.phone_layer
+def _phones(found: Explanation, checkpoint: Checkpoint) -> str:
+    config = checkpoint.model.config
+    is_top = config.phone_layer == config.layers
+    name = f"Layer {config.phone_layer}" + (", the highest," if is_top else "")
+    told = "the output of letters is" if is_top else "the layers above it are"
+    squares = " Squares mark the pronunciation of the chosen text." if found.spoken else ""
     return (
-        f'<p class="caption">Layer {layer} also names the sounds of speech (phones, as in '
-        "ARPAbet), and the layers above it are told what it believes.</p>"
+        f'<p class="caption">{name} also names the sounds of speech (phones, as in ARPAbet), and '
+        f"{told} told what it believes.{squares}</p>"
         '<div class="panel" data-panel="phones"></div>'
     )
+
+
+def _explained(found: Explanation, decoder: str) -> str:
+    """What the saliency is of; nothing where there is no word."""
+    if not found.words:
+        return ""
+    is_fallback = found.evidence == "letters" and "over phones" in decoder
+    return _EXPLAINED["fallback" if is_fallback else found.evidence]
 
 
 # ---- the right text ------------------------------------------------------------------------
@@ -149,41 +174,75 @@ def _comparison(found: Explanation, decoder: str) -> str:
     if comparison.differences:
         parts.append(
             '<p class="caption">What the decoder gained at each place by writing what it wrote '
-            "instead of the right words: from the network (all paths of the whole text) and from "
-            "the language model and the price of a word, in natural logs. Above zero the wrong "
-            "words scored better.</p>"
+            f"instead of the right words: from the network ({_weighed(comparison.judge)}; all "
+            "paths of the whole text) and from the language model and the price of a word, in "
+            "natural logs. Above zero the wrong words scored better.</p>"
             f'<div class="scroll differences">{_difference_table(found, decoder)}</div>'
         )
-    if comparison.spans:
+    if comparison.spans and _fit(comparison):
+        pictures = "letters and of the phones" if comparison.spoken else "letters"
         parts.append(
-            '<p class="caption">The log-probability of the chosen path minus that of the right '
-            "one, step by step: upwards the sound speaks for the chosen text, downwards for the "
-            "right one. Green squares in the picture of the letters mark the right path.</p>"
+            '<p class="caption">The log-probability of the chosen text’s best path minus that of '
+            f"the right one’s ({_weighed(comparison.judge)}), step by step: upwards the sound "
+            "speaks for the chosen text, downwards for the right one. Green squares in the "
+            f"picture of the {pictures} mark the right path.</p>"
             '<div class="panel" data-panel="gap"></div>'
         )
     return "".join([*parts, "</section>"])
+
+
+def _weighed(judge: Judge) -> str:
+    """What the network's scores are of, in words."""
+    if judge.evidence == "phones" and judge.letter_weight:
+        return f"of the phones, and {judge.letter_weight:g} times that of the letters"
+    return f"of the {judge.evidence} alone" if judge.evidence == "phones" else "of the letters"
+
+
+def _fit(comparison: Comparison) -> bool:
+    """Whether the recording has the steps for both texts."""
+    return math.isfinite(comparison.chosen_acoustic) and math.isfinite(comparison.right_acoustic)
 
 
 def _verdict_of_all(comparison: Comparison) -> str:
     if not comparison.differences:
         return "Nowhere: the text is the reference."
     right = escape(" ".join(comparison.words))
-    text = f"The reference is “{right}”. "
-    if not math.isfinite(comparison.right_acoustic):
-        if comparison.unknown:
-            return text + "It has words that the decoder cannot write."
+    text = f"The reference is “{right}”. {_unknown(comparison)}"
+    if not _fit(comparison):
         return text + "The recording is too short for the network to write it at all."
     acoustic = comparison.chosen_acoustic - comparison.right_acoustic
     language = comparison.chosen_language - comparison.right_language
     return text + (
         f"The network finds the chosen text {_times(acoustic)} the right one (natural logs "
-        f"{comparison.chosen_acoustic:.1f} and {comparison.right_acoustic:.1f})"
+        f"{comparison.chosen_acoustic:.1f} and {comparison.right_acoustic:.1f}, "
+        f"{_weighed(comparison.judge)})"
         + (
             f"; the language model's weighed preference is {language:+.1f} for the chosen."
             if language
             else "."
         )
     )
+
+
+def _unknown(comparison: Comparison) -> str:
+    """What is special about words of the reference that the decoder cannot write."""
+    judge, notes = comparison.judge, []
+    if comparison.unknown:
+        notes.append(f"The decoder cannot write {_quoted(comparison.unknown)}. ")
+    notes += [
+        f"“{escape(word)}” is not in the lexicon; it is taken to be said {' '.join(phones)}. "
+        for word, phones in judge.predicted.items()
+    ]
+    if judge.unsayable:
+        notes.append(
+            f"The search went over phones, but nothing tells how {_quoted(judge.unsayable)} would "
+            "be said, so that the network’s scores in this section are those of the letters. "
+        )
+    return "".join(notes)
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(f"“{escape(word)}”" for word in words)
 
 
 def _times(log_ratio: float) -> str:

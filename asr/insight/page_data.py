@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,14 @@ from torchaudio.functional import melscale_fbanks
 from asr.audio.features import FeatureConfig
 from asr.checkpoint import Checkpoint
 from asr.ctc import TokenSpan
+from asr.insight.cell_pictures import CAPTIONS, cell_panels, cell_values
 from asr.insight.explain import Explanation
-from asr.insight.gates import CellTrace, Direction
+from asr.insight.gates import Direction
 from asr.insight.images import COLOUR_MAPS, Panel, grey_png, quantise
 from asr.insight.reference_text import Comparison, path_of, word_groups
-from asr.insight.saliency import Attribution
-from asr.insight.units import PointedUnit, correlate, resample
+from asr.insight.saliency import Attribution, Target
 from asr.tokenizer import BLANK, SEPARATOR, Tokenizer
-from asr.types import Emissions, Word
+from asr.types import Emissions
 
 __all__ = [
     "entropy_bits",
@@ -35,26 +35,9 @@ PROBABILITY_FLOOR = 1e-4
 PEAKS_PER_S = 1000
 """Columns of the waveform: enough for the closest zoom."""
 _LEVELS = 63
-"""Of gates and states: more make the page larger and look the same. Odd, so that 0 is one."""
-_SPREAD = ("c",)
+"""Of what speaks for a word: more make the page larger and look the same. Odd: 0 is one."""
 _PATCH_FRAMES, _PATCH_MELS = 4, 4
 """What speaks for a word is summed over patches, a step long: single features are noise."""
-
-_CAPTIONS = {
-    "i": ("input gate", "strong where a unit lets something new in."),
-    "f": ("forget gate", "strong where it keeps what it has, pale where it forgets."),
-    "o": ("output gate", "strong where it shows its state to the rest of the network."),
-    "g": ("candidate", "what it might let in: warm above zero, cold below."),
-    "c": (
-        "cell state",
-        "what it remembers: warm above zero, cold below; stronger, but not in "
-        "proportion, where it is larger, as it has no limits.",
-    ),
-    "r": ("reset gate", "strong where the candidate sees the past."),
-    "z": ("update gate", "strong where the past is kept."),
-    "n": ("candidate", "what might replace the past: warm above zero, cold below."),
-    "h": ("output", "what it says, and all that it remembers: warm above zero, cold below."),
-}
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -89,19 +72,20 @@ def page_data(
             "uri": grey_png(_posteriors(emissions.log_probs)),
             "floor": PROBABILITY_FLOOR,
         },
-        "phones": _phones(emissions, checkpoint.phones),
+        "phones": _phones(found, checkpoint.phones),
+        "evidence": found.evidence,
         "path": path_of(found.spans, len(emissions)).tolist(),
         "entropy": _base64(entropy_bits(emissions.log_probs)),
         "max_entropy": float(np.log2(len(tokenizer))),
-        "words": _words(found.words, groups, emissions, tokenizer, found.comparison),
+        "words": _words(found, groups, checkpoint),
         "right": _right(found.comparison, emissions, tokenizer),
         "signals": {
             name: "".join("1" if value > 0.5 else "0" for value in signal)
             for name, signal in found.signals.items()
         },
-        "quantities": _CAPTIONS,
+        "quantities": CAPTIONS,
         "cells": [
-            _cell(cell, pointed, found)
+            cell_values(cell, pointed, found)
             for cell, pointed in zip(found.cells, found.pointed, strict=True)
         ],
         "gradients": [_attribution(a, frame_s) for a in found.gradients],
@@ -151,19 +135,22 @@ def _mel_range(log_mel: Floats) -> tuple[float, float]:
 def _mel(log_mel: Floats, config: FeatureConfig) -> dict[str, Any]:
     low, high = _mel_range(log_mel)
     hz = _centres_hz(config)[::-1]
-    ticks = [250, 500, 1000, 2000, 4000]
-    rows = [(float(np.abs(hz - tick).argmin()) + 0.5) / len(hz) for tick in ticks]
     return {
         "uri": grey_png(_upright(quantise(log_mel, low, high))),
         "low": low * 10 / np.log(10),  # dB
         "high": high * 10 / np.log(10),
         "hz": [round(float(value)) for value in hz],
-        "ticks": [
-            [row, f"{tick / 1000:g} kHz" if tick >= 1000 else f"{tick} Hz"]
-            for row, tick in zip(rows, ticks, strict=True)
-            if tick < config.sample_rate / 2
-        ],
+        "ticks": [[(row + 0.5) / len(hz), label] for row, label in _pitches(hz, config)],
     }
+
+
+def _pitches(hz: Floats, config: FeatureConfig) -> list[tuple[int, str]]:
+    """Rows of a spectrogram that are labelled, with their labels; the highest band is row 0."""
+    return [
+        (int(np.abs(hz - tick).argmin()), f"{tick / 1000:g} kHz" if tick >= 1000 else f"{tick} Hz")
+        for tick in (250, 500, 1000, 2000, 4000)
+        if tick < config.sample_rate / 2
+    ]
 
 
 def _centres_hz(config: FeatureConfig) -> Floats:
@@ -185,19 +172,23 @@ def _posteriors(log_probs: torch.Tensor) -> npt.NDArray[np.uint8]:
     return quantise(log_probs.numpy().T, float(np.log(PROBABILITY_FLOOR)), 0.0)
 
 
-def _phones(emissions: Emissions, phones: Tokenizer | None) -> dict[str, Any] | None:
+def _phones(found: Explanation, phones: Tokenizer | None) -> dict[str, Any] | None:
+    emissions = found.emissions
     if emissions.phones is None or phones is None:
         return None
-    return {"uri": grey_png(_posteriors(emissions.phones)), "labels": labels_of(phones)}
+    right = found.comparison.spoken if found.comparison else ()
+    return {
+        "uri": grey_png(_posteriors(emissions.phones)),
+        "labels": labels_of(phones),
+        "path": path_of(found.spoken, len(emissions)).tolist() if found.spoken else None,
+        "right": path_of(right, len(emissions)).tolist() if right else None,
+    }
 
 
 def _words(
-    words: Sequence[Word],
-    groups: Sequence[Sequence[TokenSpan]],
-    emissions: Emissions,
-    tokenizer: Tokenizer,
-    comparison: Comparison | None,
+    found: Explanation, groups: Sequence[Sequence[TokenSpan]], checkpoint: Checkpoint
 ) -> list[dict[str, Any]]:
+    comparison, tokenizer = found.comparison, checkpoint.tokenizer
     wrong = {w for d in comparison.differences for w in range(*d.place)} if comparison else set()
     return [
         {
@@ -206,10 +197,20 @@ def _words(
             "end": word.end,
             "confidence": word.confidence,
             "isWrong": number in wrong,
-            "letters": _letters(group, emissions, tokenizer),
+            "letters": _letters(group, found.emissions, tokenizer),
+            "explained": _names(target, checkpoint),
         }
-        for number, (word, group) in enumerate(zip(words, groups, strict=True))
+        for number, (word, group, target) in enumerate(
+            zip(found.words, groups, found.targets, strict=True)
+        )
     ]
+
+
+def _names(target: Target, checkpoint: Checkpoint) -> str:
+    """The letters or phones that are explained."""
+    vocabulary = checkpoint.tokenizer if target.kind == "letters" else checkpoint.phones
+    assert vocabulary is not None  # a target of phones is made from them
+    return " ".join(vocabulary.vocabulary[token] for token in target.tokens)
 
 
 def _letters(
@@ -250,54 +251,6 @@ def _right(
     }
 
 
-def _cell(
-    cell: CellTrace, pointed: Mapping[str, Mapping[str, Sequence[PointedUnit]]], found: Explanation
-) -> dict[str, Any]:
-    order = _order(cell, found)
-    shown = [name for name in cell.activations if name != "h" or "c" not in cell.activations]
-    units: dict[str, dict[str, tuple[int, float, float]]] = {}
-    for quantity in shown:
-        for event, best in pointed[quantity].items():
-            for unit in best[:1]:
-                row = unit.unit, round(unit.correlation, 4), round(unit.chance, 4)
-                units.setdefault(event, {})[quantity] = row
-    return {
-        "layer": cell.layer,
-        "direction": cell.direction,
-        "order": order.tolist(),
-        "quantities": {name: _quantity(name, cell, order) for name in shown},
-        "units": units,
-    }
-
-
-def _order(cell: CellTrace, found: Explanation) -> npt.NDArray[np.intp]:
-    """Units by how they follow speech, the most active first."""
-    speech = resample(found.signals["speech"], len(cell.inputs))
-    return np.argsort(-correlate(cell.memory.double().numpy(), speech), kind="stable")
-
-
-def _limits(name: str, values: torch.Tensor) -> tuple[float, float]:
-    if name in "ifozr":
-        return 0.0, 1.0
-    if name not in _SPREAD:
-        return -1.0, 1.0
-    size = max(float(np.abs(_spread(name, values)).max()), 0.1)
-    return -size, size
-
-
-def _spread(name: str, values: torch.Tensor) -> Floats:
-    """What is drawn: cell states have no limits, so a scale that is linear only around zero."""
-    return np.arcsinh(values.numpy()) if name in _SPREAD else values.numpy()
-
-
-def _quantity(name: str, cell: CellTrace, order: npt.NDArray[np.intp]) -> dict[str, Any]:
-    values = cell.activations[name]
-    low, high = _limits(name, values)
-    levels = 255 if name in _SPREAD else _LEVELS
-    pixels = quantise(_spread(name, values).T[order], low, high, levels)
-    return {"uri": grey_png(pixels), "low": low, "high": high, "isSpread": name in _SPREAD}
-
-
 def _attribution(found: Attribution, frame_s: float) -> dict[str, Any]:
     """Only the stretch that holds nearly all of it; the rest would be paper."""
     patches = _sum_patches(found.values)
@@ -333,35 +286,44 @@ def figures(
 ) -> dict[str, list[Panel]]:
     """What `--png` writes: file name to panels over the clip's time."""
     cell = next(c for c in found.cells if (c.layer, c.direction) == (layer, direction))
-    order, low, high = _order(cell, found), *_mel_range(found.log_mel)
-    mel = _upright(quantise(found.log_mel, low, high))
-    plain = {"∅": "blank", "␣": "space"}  # the font of the pictures has no such signs
-    labels = [(row, plain.get(x, x)) for row, x in enumerate(labels_of(checkpoint.tokenizer))]
-    letters = _posteriors(found.emissions.log_probs)
+    config = checkpoint.front_end.config
+    pitches = _pitches(_centres_hz(config)[::-1], config)
+    mel = _upright(quantise(found.log_mel, *_mel_range(found.log_mel)))
     panels = {
-        "spectrogram": [Panel("mel spectrogram, low to high", mel)],
-        "posteriors": [Panel("probability of each letter", letters, labels=labels, height=560)],
-        f"layer{layer}-{direction}": [
-            Panel(f"layer {layer} {direction}: {_CAPTIONS[name][0]}", pixels, kind, height=240)
-            for name, pixels, kind in _coloured(cell, order)
-        ],
+        "spectrogram": [Panel("mel spectrogram", mel, labels=pitches)],
+        "posteriors": list(_token_panels(found, checkpoint)),
+        f"layer{layer}-{direction}": cell_panels(cell, found),
     }
     if word is not None:
-        attribution = found.integrated.get(word, found.gradients[word])
-        patches = _sum_patches(attribution.values)
-        limit = max(float(np.quantile(np.abs(patches), 0.998)), 1e-12)
-        heard = _upright(quantise(patches, -limit, limit))
         title = f"what speaks for (warm) and against (cold) “{found.words[word].text}”"
-        panels["saliency"] = [Panel(title, heard, "signed"), panels["spectrogram"][0]]
+        title += f": its {found.evidence} {_names(found.targets[word], checkpoint)}"
+        panels["saliency"] = [Panel(title, mel, labels=pitches, over=_patchwork(found, word))]
     return panels
 
 
-def _coloured(
-    cell: CellTrace, order: npt.NDArray[np.intp]
-) -> list[tuple[str, npt.NDArray[np.uint8], str]]:
-    found = []
-    for name, values in cell.activations.items():
-        low, high = _limits(name, values)
-        kind = "signed" if low < 0 else "ink"
-        found.append((name, quantise(_spread(name, values).T[order], low, high), kind))
-    return found
+def _patchwork(found: Explanation, word: int) -> npt.NDArray[np.uint8]:
+    """A word's attribution as a picture of the spectrogram's size."""
+    attribution = found.integrated.get(word, found.gradients[word])
+    patches = _sum_patches(attribution.values)
+    limit = max(float(np.quantile(np.abs(patches), 0.998)), 1e-12)
+    features = patches.repeat(_PATCH_FRAMES, axis=0).repeat(_PATCH_MELS, axis=1)
+    frames, mels = attribution.values.shape
+    return _upright(quantise(features[:frames, :mels], -limit, limit))
+
+
+def _token_panels(found: Explanation, checkpoint: Checkpoint) -> Iterator[Panel]:
+    """The beliefs and the chosen path, of letters and of the phones that led to the text."""
+    emissions, num = found.emissions, len(found.emissions)
+    shown = [("letter", emissions.log_probs, checkpoint.tokenizer, found.spans)]
+    if found.spoken and emissions.phones is not None and checkpoint.phones is not None:
+        shown.append(("phone", emissions.phones, checkpoint.phones, found.spoken))
+    plain = {"∅": "blank", "␣": "space"}  # the font of the pictures has no such signs
+    for name, log_probs, tokenizer, spans in shown:
+        labels = [(row, plain.get(x, x)) for row, x in enumerate(labels_of(tokenizer))]
+        yield Panel(
+            f"probability of each {name}; squares: the chosen path",
+            _posteriors(log_probs),
+            labels=labels,
+            height=max(560, 15 * len(labels)),
+            path=path_of(spans, num).tolist(),
+        )

@@ -7,6 +7,7 @@ probability of the whole text, summed over all paths) and one from the language 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -72,21 +73,26 @@ class Comparison:
     """The right text beside the chosen one; scores are natural logs.
 
     Attributes:
+        judge: Who weighed them.
         words: The right words.
-        spans: The right text's tokens on the most probable path; empty where the recording has
+        spans: The right text's letters on the most probable path; empty where the recording has
             too few steps for it.
+        spoken: Its phones likewise; empty where the judge goes by letters.
         chosen_acoustic: The network's score of the chosen text, over all its paths.
         right_acoustic: That of the right text.
         chosen_language: Language model and word scores, weighed.
         right_language: The same.
         unknown: Right words that the decoder cannot write.
         gap: float64 (steps,), log-probability of the chosen text's best path minus that of the
-            right one's: above zero where the sound speaks for the chosen text.
+            right one's, of letters and phones as the judge weighs them: above zero where the
+            sound speaks for the chosen text. Zeros where one of both does not fit.
         differences: In order.
     """
 
+    judge: Judge
     words: tuple[str, ...]
     spans: tuple[TokenSpan, ...]
+    spoken: tuple[TokenSpan, ...]
     chosen_acoustic: float
     right_acoustic: float
     chosen_language: float
@@ -112,28 +118,48 @@ def compare(
     """
     tokenizer, log_probs = judge.tokenizer, emissions.log_probs
     right = tokenizer.encode(reference)
-    feasible = is_feasible(right, len(log_probs))
-    spans = align(log_probs, right) if feasible else []
+    spans = align(log_probs, right) if is_feasible(right, len(log_probs)) else []
     words = reference.split()
     groups = word_groups(chosen, tokenizer)
     chosen_words = [tokenizer.decode(span.token for span in group) for group in groups]
-    gap = path_scores(chosen, log_probs) - path_scores(spans, log_probs)
+    judge = judge.able_to_say([*chosen_words, *words])
+    spoken = judge.say(chosen_words, emissions), judge.say(words, emissions)
+    scores = judge.acoustic(chosen_words, emissions), judge.acoustic(words, emissions)
+    fits = all(map(math.isfinite, scores))
     differences = _differences((chosen, spans), (chosen_words, words), emissions, judge)
     return Comparison(
+        judge=judge,
         words=tuple(words),
         spans=tuple(spans),
-        chosen_acoustic=judge.acoustic(chosen_words, emissions),
-        right_acoustic=judge.acoustic(words, emissions),
+        spoken=tuple(spoken[1]),
+        chosen_acoustic=scores[0],
+        right_acoustic=scores[1],
         chosen_language=judge.linguistic(chosen_words),
         right_language=judge.linguistic(words),
         unknown=judge.unknown(words),
-        gap=gap if feasible else np.zeros(len(log_probs)),
+        gap=_gap((chosen, spans), spoken, emissions, judge) if fits else np.zeros(len(emissions)),
         differences=tuple(differences),
     )
 
 
+def _gap(
+    letters: tuple[Sequence[TokenSpan], Sequence[TokenSpan]],
+    phones: tuple[Sequence[TokenSpan], Sequence[TokenSpan]],
+    emissions: Emissions,
+    judge: Judge,
+) -> npt.NDArray[np.float64]:
+    """Of the chosen and the right text, in this order in both pairs; weighed as `acoustic` is."""
+    gap = np.zeros(len(emissions))
+    if judge.evidence == "phones" and emissions.phones is not None:
+        gap += path_scores(phones[0], emissions.phones) - path_scores(phones[1], emissions.phones)
+    if judge.letter_weight:
+        paths = [path_scores(spans, emissions.log_probs) for spans in letters]
+        gap += judge.letter_weight * (paths[0] - paths[1])
+    return gap
+
+
 def word_groups(spans: Sequence[TokenSpan], tokenizer: Tokenizer) -> list[list[TokenSpan]]:
-    """The letters of each word."""
+    """The letters, or the phones, of each word."""
     groups: list[list[TokenSpan]] = [[]]
     for span in spans:
         if span.token == tokenizer.separator_id:

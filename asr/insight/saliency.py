@@ -1,7 +1,9 @@
 """Which parts of the spectrogram a word came from.
 
-What is explained is the word's confidence: the mean over its letters of the log-probability at
-the letter's own highest step (`decoding.words_of` shows its exponential). Attributions are per
+What is explained is what the network told the decoder: the mean over the word's phones, where the
+decoder searched phones, else over its letters, of the log-probability at the token's own highest
+step. It is no confidence: a search's confidence depends on its other candidates and on the
+language model (`decoding.posteriors`), which have no derivative by the sound. Attributions are per
 feature; above zero where what was heard speaks for the word, below where it speaks against it.
 They are relative to zero features, the mean of the training data, which is also what masking in
 training puts in.
@@ -17,7 +19,8 @@ import numpy.typing as npt
 import torch
 
 from asr.ctc import TokenSpan
-from asr.models import BiLSTM
+from asr.insight.judge import Evidence
+from asr.models import BiLSTM, Outputs
 
 __all__ = ["Attribution", "Target", "gradient_x_input", "integrated_gradients", "target_of"]
 
@@ -26,19 +29,20 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Target:
-    """The letters of a word and the steps at which they stand out most."""
+    """The letters or phones of a word and the steps at which they stand out most."""
 
     tokens: tuple[int, ...]
     steps: tuple[int, ...]
+    kind: Evidence = "letters"
 
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """What each feature contributes to the log of a word's confidence.
+    """What each feature contributes to a target's mean log-probability.
 
     Attributes:
         values: float32 (frames, n_mels).
-        score: Log confidence for the recording.
+        score: The mean log-probability (natural) in the recording.
         baseline: The same for zero features. Integrated gradients sum to `score - baseline`.
     """
 
@@ -47,18 +51,21 @@ class Attribution:
     baseline: float
 
 
-def target_of(spans: Sequence[TokenSpan], log_probs: torch.Tensor) -> Target:
+def target_of(
+    spans: Sequence[TokenSpan], log_probs: torch.Tensor, kind: Evidence = "letters"
+) -> Target:
     """The target of one word.
 
     Args:
-        spans: Its aligned letters.
-        log_probs: (steps, vocab).
+        spans: Its aligned letters or phones.
+        log_probs: (steps, vocab) of this kind.
+        kind: Which of both they are.
     """
     peaks = [
         span.start_step + int(log_probs[span.start_step : span.end_step, span.token].argmax())
         for span in spans
     ]
-    return Target(tuple(span.token for span in spans), tuple(peaks))
+    return Target(tuple(span.token for span in spans), tuple(peaks), kind)
 
 
 def gradient_x_input(
@@ -74,7 +81,7 @@ def gradient_x_input(
     """
     if not targets:
         return []
-    baselines = _scores(model, torch.zeros_like(features)[None], list(targets), repeat=True)
+    baselines = _scores(model, torch.zeros_like(features)[None], list(targets))
     found: list[Attribution] = []
     for start in range(0, len(targets), batch):
         group = list(targets[start : start + batch])
@@ -141,33 +148,29 @@ def _gradients(
     """(rows, frames, n_mels), and every row's score."""
     rows = rows.detach().requires_grad_()
     with torch.enable_grad():
-        scores = _score(_letters(model, rows), targets)
+        scores = _score(_listen(model, rows), targets)
         (gradients,) = torch.autograd.grad(scores.sum(), rows)
     return gradients, scores.tolist()
 
 
 @torch.no_grad()
-def _scores(
-    model: BiLSTM, rows: torch.Tensor, targets: list[Target], *, repeat: bool = False
-) -> list[float]:
-    letters = _letters(model, rows)
-    if repeat:
-        letters = letters.expand(len(targets), -1, -1)
-    scores: list[float] = _score(letters, targets).tolist()
+def _scores(model: BiLSTM, rows: torch.Tensor, targets: list[Target]) -> list[float]:
+    scores: list[float] = _score(_listen(model, rows), targets).tolist()
     return scores
 
 
-def _letters(model: BiLSTM, rows: torch.Tensor) -> torch.Tensor:
+def _listen(model: BiLSTM, rows: torch.Tensor) -> Outputs:
     lengths = torch.full((len(rows),), rows.shape[1], device=rows.device)
-    letters: torch.Tensor = model(rows, lengths).letters
-    return letters
+    outputs: Outputs = model(rows, lengths)
+    return outputs
 
 
-def _score(letters: torch.Tensor, targets: list[Target]) -> torch.Tensor:
-    """(rows,), each the mean log-probability of its target."""
-    return torch.stack(
-        [
-            row[list(target.steps), list(target.tokens)].mean()
-            for row, target in zip(letters, targets, strict=True)
-        ]
-    )
+def _score(outputs: Outputs, targets: list[Target]) -> torch.Tensor:
+    """(targets,), the mean log-probability of each in its own row, or all in the only one."""
+    scores = []
+    for place, target in enumerate(targets):
+        said = outputs.letters if target.kind == "letters" else outputs.phones
+        assert said is not None  # a target of phones is made from them
+        row = said[place if len(said) > 1 else 0]
+        scores.append(row[list(target.steps), list(target.tokens)].mean())
+    return torch.stack(scores)

@@ -14,7 +14,7 @@ from asr.tokenizer import Tokenizer
 from asr.types import Word
 
 from ..training.tones import SAMPLE_RATE
-from .tiny import VOCABULARY, clip_of, explained, tiny_recognizer
+from .tiny import LEXICON, PHONES, VOCABULARY, clip_of, explained, phone_decoder, tiny_recognizer
 
 RAMP = np.arange(0, 40 * SAMPLE_RATE, dtype=np.float32) / (40 * SAMPLE_RATE)
 """Forty seconds in which every sample tells its place."""
@@ -57,10 +57,33 @@ def test_every_part_is_there_and_fits_the_others():
     assert found.comparison.words == ("abc", "cab")
 
 
-def test_confidence_is_what_saliency_explains():
+def test_greedy_words_are_explained_by_their_letters():
     _, found = explained()
+    assert found.evidence == "letters"
     scores = [np.exp(attribution.score) for attribution in found.gradients]
     assert scores == pytest.approx([word.confidence for word in found.words], rel=1e-4)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_words_found_by_phones_are_explained_by_their_phones(weight):
+    _, found = explained(phones=True, decoder=phone_decoder(letter_weight=weight))
+    assert found.evidence == "phones"
+    assert len(found.words) == len(found.targets) == len(found.gradients) > 0
+    assert {target.kind for target in found.targets} == {"phones"}
+    log_probs = found.emissions.phones
+    for word, target, attribution in zip(found.words, found.targets, found.gradients, strict=True):
+        spoken = tuple(PHONES[token] for token in target.tokens)
+        assert spoken in LEXICON.pronunciations[word.text]
+        heard = log_probs[list(target.steps), list(target.tokens)].mean()
+        assert attribution.score == pytest.approx(float(heard), abs=1e-4)
+
+
+def test_words_that_a_search_over_phones_took_from_letters_are_explained_by_them():
+    # "abc" has three letters and two phones; in two steps no candidate can be spelled.
+    clip = Clip("short.wav", clip_of().samples[: SAMPLE_RATE // 20], SAMPLE_RATE)
+    found = explain(tiny_recognizer(phones=True, decoder=phone_decoder()), clip)
+    assert len(found.emissions) <= 2
+    assert found.evidence == "letters"
 
 
 def test_progress_only_goes_forward():

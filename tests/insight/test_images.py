@@ -65,3 +65,30 @@ def test_a_figure_of_a_moment_and_of_a_long_time_has_an_axis(tmp_path):
     for duration in (0.01, 0.04, 30.0, 500.0):
         save_figure(tmp_path / "f.png", [Panel("x", np.zeros((2, 2), np.uint8))], 3.0, duration)
         assert (tmp_path / "f.png").stat().st_size > 0
+
+
+def pixels_of(panel, path):
+    save_figure(path, [panel], 0.0, 1.0)
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def test_a_path_is_framed_where_it_is(tmp_path):
+    panel = Panel("x", np.zeros((4, 10), np.uint8), height=400, path=[1] * 5 + [3] * 5)
+    pixels = pixels_of(panel, tmp_path / "f.png")
+    rows, columns = np.nonzero((pixels == (0xC2, 0x6A, 0x1B)).all(axis=2))
+    left = columns < columns.mean()
+    assert rows[left].max() < rows[~left].min()
+    assert rows[left].max() - rows[left].min() == pytest.approx(100, abs=2)
+
+
+def test_what_lies_over_a_picture_hides_it_only_where_it_says_something(tmp_path):
+    below, over = np.zeros((2, 3), np.uint8), np.array([[0, 128, 255]] * 2, np.uint8)
+    below[:, 1] = 255
+    pixels = pixels_of(Panel("x", below, over=over), tmp_path / "f.png")[150]
+    cold, pale, warm = (pixels[x] for x in (200, 830, 1500))
+    ends = colourise(np.array([[0, 255]], np.uint8), "signed")[0]
+    assert (cold.tolist(), warm.tolist()) == (ends[0].tolist(), ends[1].tolist())
+    ink, paper = colourise(np.array([[255, 0]], np.uint8), "ink")[0].astype(int)
+    assert (ink < pale).all()
+    assert (pale < paper).all()

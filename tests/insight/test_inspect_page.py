@@ -39,6 +39,20 @@ def test_a_terminal_gets_every_table(found):
     assert "valid loss" not in text  # the history has none
 
 
+def test_a_terminal_gets_gradient_norms_by_layer(found):
+    rows = [
+        {"epoch": n, "layer_gradient_norms": {"subsampling": n / 10, "layer 1": n}} for n in (1, 2)
+    ]
+    text = printed(terminal_tables(found[1], [{"epoch": 0}, *rows]))
+    lines = [line.rstrip() for line in text.splitlines()]
+    first = lines.index("gradient norm by layer") + 1
+    shown = [line.split() for line in lines[first : first + 3]]
+    assert shown[0] == ["epoch", "subsampling", "layer", "1"]
+    assert shown[1:] == [["1", "0.100", "1.000"], ["2", "0.200", "2.000"]]
+    without = [{"epoch": 1, "gradient_norm": 1.0}]
+    assert "by layer" not in printed(terminal_tables(found[1], without))
+
+
 def test_tables_of_what_was_not_measured_are_left_out():
     checkpoint = tiny_recognizer().checkpoint
     text = printed(terminal_tables(inspect(checkpoint, []), []))

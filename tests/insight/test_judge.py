@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asr.ctc import collapse
 from asr.decoding import BeamConfig, BeamDecoder, GreedyDecoder, PhoneBeamDecoder
-from asr.insight.judge import Judge, sequence_score, spoken_score, text_score
+from asr.insight.judge import Judge, say, sequence_score, spoken_score, text_score
 from asr.lexicon import Lexicon
 from asr.tokenizer import Tokenizer
 from asr.types import Emissions
@@ -58,6 +58,40 @@ def test_the_pronunciation_that_fits_best_counts(seed):
 
 def test_a_word_without_a_pronunciation_cannot_be_spoken():
     assert spoken_score(["a", "bb"], random_emissions(9), PHONES, LEXICON) == -math.inf
+
+
+def test_phones_are_found_where_the_best_pronunciation_has_them():
+    path = [0, 2, 1, 3, 0, 2]  # AA, a new word, B AA
+    log_probs = torch.full((6, 4), -5.0)
+    log_probs[range(6), path] = -0.1
+    spans = say(["a", "ab"], log_probs, PHONES, LEXICON)
+    assert [(span.token, span.start_step) for span in spans] == [(2, 1), (1, 2), (3, 3), (2, 5)]
+    assert say(["a", "bb"], log_probs, PHONES, LEXICON) == []  # no pronunciation
+    assert say(["ab", "ab"], log_probs[:3], PHONES, LEXICON) == []  # too few steps
+
+
+def phone_judge(lexicon=LEXICON, **config):
+    return Judge.of(PhoneBeamDecoder(WORDS, PHONES, lexicon, BeamConfig(**config)), WORDS)
+
+
+def test_a_word_that_the_lexicon_lacks_is_judged_by_how_it_is_probably_said():
+    emissions = Emissions(random_emissions(9), 0.04, random_emissions(9, 1))
+    judge = phone_judge(Lexicon({"a": [("AA",)], "b": [("B",)]}), letter_weight=0.0)
+    assert judge.acoustic(["ba"], emissions) == -math.inf
+    able = judge.able_to_say(["ba", "a"])
+    assert (able.evidence, able.predicted, able.unsayable) == ("phones", {"ba": ("B", "AA")}, ())
+    expected = sequence_score(PHONES.ids(["B", "AA"]), emissions.phones, PHONES.separator_id)
+    assert able.acoustic(["ba"], emissions) == expected > -math.inf
+    assert able.unknown(["ba"]) == ("ba",)  # the decoder still cannot write it
+
+
+@pytest.mark.parametrize("known", ["a", "7"])  # of neither is anything learnt about b
+def test_where_nothing_tells_how_a_word_is_said_letters_judge(known):
+    lexicon = Lexicon({known: [("AA",)]})
+    emissions = Emissions(random_emissions(9), 0.04, random_emissions(9, 1))
+    able = phone_judge(lexicon, letter_weight=0.0).able_to_say([known, "b"])
+    assert (able.evidence, able.unsayable) == ("letters", ("b",))
+    assert able.acoustic(["b"], emissions) == text_score(["b"], emissions.log_probs, WORDS)
 
 
 def test_greedy_decoding_weighs_letters_alone():

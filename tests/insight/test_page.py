@@ -11,8 +11,9 @@ import pytest
 
 from asr.insight.explain import explain
 from asr.insight.page import render_page
+from asr.lexicon import Lexicon
 
-from .tiny import clip_of, explained, tiny_recognizer
+from .tiny import clip_of, explained, phone_decoder, tiny_recognizer
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 CONFIGS = [{}, {"phones": True}, {"config": {"cell": "gru"}}, {"config": {"cell": "rnn"}}]
@@ -45,16 +46,16 @@ class Page(HTMLParser):
             self.scripts[-1] += data
 
 
-def page_of(**options):
+def page_of(name="greedy decoding", **options):
     recognizer, found = explained(**options)
     return render_page(
-        found,
-        recognizer.checkpoint,
-        layer=1,
-        direction="forward",
-        word=0,
-        decoder="greedy decoding",
+        found, recognizer.checkpoint, layer=1, direction="forward", word=0, decoder=name
     )
+
+
+def by_phones(search=(), **options):
+    decoder = phone_decoder(**dict(search))
+    return page_of("beam search over phones", phones=True, decoder=decoder, **options)
 
 
 @pytest.mark.parametrize("options", CONFIGS, ids=str)
@@ -71,6 +72,53 @@ def test_a_page_needs_nothing_but_itself(options):
 def test_phones_and_the_right_text_have_panels_only_where_there_are_any():
     assert {"phones", "gap"}.isdisjoint(Page(page_of()).panels)
     assert {"phones", "gap"} <= set(Page(page_of(phones=True, reference="abc")).panels)
+
+
+def test_a_page_says_whether_letters_or_phones_made_a_word():
+    letters, phones = page_of(), by_phones()
+    assert "the letters of the word are what is explained" in letters
+    assert "the phones of the word are what is explained" in phones
+    assert "not the word’s confidence" in phones
+    assert all("log of the confidence" not in page for page in (letters, phones))
+    assert Page(letters).data["evidence"] == "letters"
+    data = Page(phones).data
+    assert data["evidence"] == "phones"
+    assert {word["explained"] for word in data["words"]} <= {"AA B", "B AA", "B AA B"}
+    assert any(data["phones"]["path"])
+    fallen_back = page_of("beam search over phones", phones=True)
+    assert "led to no text that could be spelled" in fallen_back
+
+
+@pytest.mark.parametrize(
+    ("weight", "weighed"),
+    [(0.0, "of the phones alone"), (0.5, "of the phones, and 0.5 times that of the letters")],
+)
+def test_the_gap_says_what_it_is_of(weight, weighed):
+    text = by_phones(reference="cab cab cab", search={"letter_weight": weight})
+    assert text.count(f"({weighed})") == 1  # the chart
+    assert text.count(weighed) == 3  # the text and the table as well
+    assert page_of(reference="cab cab cab").count("of the letters") >= 3
+
+
+def test_a_word_that_the_decoder_cannot_write_has_a_score():
+    text = by_phones(reference="cab bac")
+    assert "The decoder cannot write “bac”." in text
+    assert "“bac” is not in the lexicon; it is taken to be said" in text
+    assert "The network finds the chosen text" in text
+    assert "∞" not in text
+    without_c = Lexicon({"ab": [("AA", "B")], "b": [("B",)]})
+    unsaid = by_phones(reference="ab c", search={"lexicon": without_c})
+    assert "nothing tells how “c” would be said" in unsaid
+    assert "∞" not in unsaid
+    assert "The network finds the chosen text" in unsaid
+
+
+@pytest.mark.parametrize(("layer", "told"), [(1, "the layers above it are told"),
+                                             (2, "the highest, also names")])  # fmt: skip
+def test_what_is_told_of_the_phones_depends_on_their_layer(layer, told):
+    text = page_of(phones=True, config={"phone_layer": layer})
+    assert told in text
+    assert ("the layers above it" in text) == (layer == 1)
 
 
 def test_names_and_texts_are_escaped():
@@ -108,7 +156,7 @@ def test_the_right_text_is_weighed_in_words():
 @pytest.mark.parametrize(
     "options",
     [
-        {"phones": True, "reference": "abc cab", "words": ["1"]},
+        {"phones": True, "reference": "abc cab", "words": ["1"], "decoder": phone_decoder()},
         {"config": {"cell": "gru"}},
         {"config": {"cell": "rnn"}, "text": "a"},
     ],

@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 
 from asr.insight.page_data import entropy_bits, figures, labels_of, page_data
+from asr.insight.reference_text import path_of
 from asr.tokenizer import Tokenizer
 
-from .tiny import N_MELS, VOCABULARY, explained
+from .tiny import N_MELS, VOCABULARY, explained, phone_decoder
 
 
 def picture(uri):
@@ -51,20 +52,6 @@ def test_probabilities_can_be_read_from_the_picture(made):
     assert 10 ** (-4 * (1 - values)) == pytest.approx(expected, rel=0.02)
     phones = picture(data["phones"]["uri"])
     assert phones.shape == (found.emissions.phones.shape[1], len(found.emissions))
-
-
-def test_gates_can_be_read_from_the_pictures(made):
-    found, data = made
-    for cell, shown in zip(found.cells, data["cells"], strict=True):
-        assert sorted(shown["order"]) == list(range(6))
-        assert set(shown["quantities"]) == {"i", "f", "g", "o", "c"}
-        for name, quantity in shown["quantities"].items():
-            low, high = quantity["low"], quantity["high"]
-            values = low + picture(quantity["uri"]) * (high - low)
-            expected = cell.activations[name].numpy().T[shown["order"]]
-            if quantity["isSpread"]:
-                values = np.sinh(values)
-            assert values == pytest.approx(expected, abs=(high - low) / 62 + 0.01)
 
 
 def test_the_loudest_and_the_quietest_sample_of_every_column_are_kept(made):
@@ -131,7 +118,21 @@ def test_pictures_for_files_cover_the_same(made):
     recognizer, found = explained()
     made = figures(found, recognizer.checkpoint, 1, "forward", 0)
     assert set(made) == {"spectrogram", "posteriors", "layer1-forward", "saliency"}
+    (mel,) = made["spectrogram"]
+    assert "1 kHz" in [label for _, label in mel.labels]
+    (letters,) = made["posteriors"]
+    assert letters.path == path_of(found.spans, len(found.emissions)).tolist()
+    (saliency,) = made["saliency"]
+    assert saliency.over.shape == saliency.values.shape == mel.values.shape
     assert [panel.values.shape for panel in made["layer1-forward"]] == [
         (6, len(found.emissions))
     ] * 6
     assert "saliency" not in figures(found, recognizer.checkpoint, 1, "forward", None)
+
+
+def test_pictures_of_a_search_over_phones_show_their_path():
+    recognizer, found = explained(phones=True, decoder=phone_decoder())
+    letters, phones = figures(found, recognizer.checkpoint, 1, "forward", 0)["posteriors"]
+    assert letters.path == path_of(found.spans, len(found.emissions)).tolist()
+    assert phones.path == path_of(found.spoken, len(found.emissions)).tolist()
+    assert [label for _, label in phones.labels] == ["blank", "space", "AA", "B"]

@@ -10,10 +10,13 @@ from asr.ctc import align, collapse
 from asr.errors import TokenizerError
 from asr.insight.judge import Judge
 from asr.insight.reference_text import compare, path_of, path_scores, word_groups
+from asr.lexicon import Lexicon
 from asr.tokenizer import Tokenizer
 from asr.types import Emissions
 
 WORDS = Tokenizer(("<blank>", "|", "a", "b"))
+PHONES = Tokenizer(("<blank>", "|", "AA", "B"))
+LEXICON = Lexicon({"a": [("AA",)], "b": [("B",)]})
 
 
 class TableModel:
@@ -117,6 +120,36 @@ def test_a_reference_that_cannot_fit_is_still_compared():
     assert found.spans == ()
     assert found.gap.tolist() == [0, 0, 0]
     assert found.differences
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_gap_is_of_what_the_decoder_weighed(weight):
+    # The letters hear b, the phones AA, which is a.
+    letters, phones = sure_of("-b-"), sure_of("-a-")
+    judge = Judge(WORDS, letter_weight=weight, pronunciations=(PHONES, LEXICON))
+    chosen = align(letters, WORDS.encode("a"))
+    found = compare(chosen, "b", Emissions(letters, 0.04, phones), judge)
+    heard = math.log(0.94 / 0.02)
+    assert found.gap == pytest.approx([0, (1 - weight) * heard, 0], abs=1e-5)
+    assert [span.token for span in found.spoken] == PHONES.ids(["B"])
+    assert found.differences[0].acoustic > 0
+
+
+def test_a_word_out_of_the_lexicon_has_a_score_and_a_gap():
+    letters = sure_of("-a-b-")
+    judge = Judge(
+        WORDS,
+        letter_weight=0.0,
+        pronunciations=(PHONES, LEXICON),
+        words=frozenset(["a", "b"]),
+    )
+    chosen = align(letters, WORDS.encode("a b"))
+    found = compare(chosen, "ab", Emissions(letters, 0.04, letters), judge)
+    assert found.unknown == ("ab",)
+    assert found.judge.predicted == {"ab": ("AA", "B")}
+    assert math.isfinite(found.right_acoustic)
+    assert found.differences[0].verdict == "word list"
+    assert math.isfinite(found.differences[0].acoustic)
 
 
 def test_silence_and_an_empty_reference_can_be_compared():

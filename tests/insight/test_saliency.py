@@ -1,5 +1,6 @@
 """Attributions, where arithmetic says what they must be."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,7 +25,8 @@ class Polynomial(nn.Module):
 
     def forward(self, features, lengths):
         scores = (features**self.power).sum(2, keepdim=True)
-        return SimpleNamespace(letters=scores * torch.arange(5.0))
+        letters = scores * torch.arange(5.0)
+        return SimpleNamespace(letters=letters, phones=-10 * letters)
 
 
 def test_in_a_linear_model_both_methods_give_each_feature_its_own_part():
@@ -75,6 +77,17 @@ def test_points_are_added_only_where_the_sum_is_off():
         # The midpoint rule on n points of 4 x^3 gives 1 - 1 / (2 n^2) of its integral.
         part = 1 if power == 1 else 1 - 1 / (2 * expected**2)
         assert found.values.sum() == pytest.approx(part * (found.score - found.baseline), rel=1e-4)
+
+
+def test_phones_are_explained_where_they_are_the_target():
+    features = torch.randn(6, 3)
+    letters, phones = TARGET, replace(TARGET, kind="phones")
+    for found in (
+        gradient_x_input(Polynomial(1), features, [letters, phones]),
+        [integrated_gradients(Polynomial(1), features, target) for target in (letters, phones)],
+    ):
+        assert found[1].values == pytest.approx(-10 * found[0].values, rel=1e-5)
+        assert found[1].score == pytest.approx(-10 * found[0].score, rel=1e-5)
 
 
 def test_words_explained_together_are_explained_as_each_alone():

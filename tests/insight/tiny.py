@@ -8,8 +8,9 @@ import torch
 
 from asr.audio.features import FeatureConfig, LogMel
 from asr.checkpoint import Checkpoint
-from asr.decoding import GreedyDecoder
+from asr.decoding import BeamConfig, GreedyDecoder, PhoneBeamDecoder
 from asr.insight.explain import Clip, explain
+from asr.lexicon import Lexicon
 from asr.models import BiLSTMConfig, build_model
 from asr.recognizer import Recognizer
 from asr.tokenizer import Tokenizer
@@ -18,6 +19,7 @@ from ..training.tones import SAMPLE_RATE, speak
 
 VOCABULARY = ("<blank>", "|", "a", "b", "c")
 PHONES = ("<blank>", "|", "AA", "B")
+LEXICON = Lexicon({"abc": [("AA", "B")], "cab": [("B", "AA"), ("B", "AA", "B")]})
 N_MELS = 16
 
 
@@ -25,7 +27,7 @@ def tiny_model(seed=0, phones=False, **config):
     """A network in evaluation mode that is seldom sure of a blank."""
     torch.manual_seed(seed)
     if phones:
-        config["phone_layer"] = 1
+        config.setdefault("phone_layer", 1)
     sizes = {"layers": 2, "hidden": 6, "conv_channels": 2, "dropout": 0.1}
     num_phones = len(PHONES) if phones else 0
     model = build_model(BiLSTMConfig(**(sizes | config)), N_MELS, len(VOCABULARY), num_phones)
@@ -50,11 +52,17 @@ def tiny_recognizer(seed=0, phones=False, decoder=None, **config):
     return Recognizer(checkpoint, decoder or GreedyDecoder(checkpoint.tokenizer))
 
 
+def phone_decoder(lexicon=LEXICON, **config):
+    """A search over phones that would rather write words than not."""
+    options = BeamConfig(**({"word_score": 3.0, "letter_weight": 0.0} | config))
+    return PhoneBeamDecoder(Tokenizer(VOCABULARY), Tokenizer(PHONES), lexicon, options)
+
+
 def clip_of(text="abc cab"):
     return Clip("tones.wav", speak(text), SAMPLE_RATE)
 
 
-def explained(seed=0, phones=False, text="abc cab", config=(), **options):
+def explained(seed=0, phones=False, text="abc cab", config=(), decoder=None, **options):
     """A recogniser, and what it did with some tones."""
-    recognizer = tiny_recognizer(seed, phones, **dict(config))
+    recognizer = tiny_recognizer(seed, phones, decoder, **dict(config))
     return recognizer, explain(recognizer, clip_of(text), **options)

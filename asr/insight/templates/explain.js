@@ -34,13 +34,14 @@ async function showWord() {
     caption.textContent = "No word was recognised, so there is none to explain.";
     return timeline.redraw();
   }
-  const percent = (100 * word.confidence).toFixed(0);
-  caption.textContent = `“${word.text}”, ${percent} % sure. Warm is what speaks for the word, `
-    + "cold what speaks against it, compared with an average sound.";
+  const kind = data.evidence;
+  caption.textContent = `“${word.text}” by its ${kind} ${word.explained}: their mean log-probability, `
+    + `each where it is highest, is ${found.score.toFixed(2)}. Warm is what speaks for these ${kind}, `
+    + "cold what speaks against them, compared with an average sound.";
   const gradient = "The gradient times the input: what the network would notice first if the "
     + "sound were a little different.";
   const integrated = found && "Integrated gradients add the effects up on the way from an average "
-    + `sound to this one. They sum to ${found.sum.toFixed(2)}; the log of the confidence rose by `
+    + `sound to this one. They sum to ${found.sum.toFixed(2)}; the mean log-probability of the ${kind} rose by `
     + `${(found.score - found.baseline).toFixed(2)} (with endlessly many points both are the same).`;
   const missing = state.method === method() ? "" : " Integrated gradients were not computed for "
     + `this word: asr explain --word ${state.word + 1} does.`;
@@ -209,10 +210,10 @@ function addPanels() {
     } });
   if (maps.phones) timeline.add(panelOf("phones"), {
     height: 10 * data.phones.labels.length, label: "Probability of every phone at every step",
-    draw: (ctx, box) => drawTokens(ctx, box, maps.phones, data.phones.labels, null, null),
+    draw: (ctx, box) => drawTokens(ctx, box, maps.phones, data.phones.labels, data.phones.path, data.phones.right),
     read: time => "phones " + probabilities(maps.phones, data.phones.labels, stepAt(time), 2)
       .replace(/<\/?b>/g, "") });
-  if (data.right) timeline.add(panelOf("gap"), {
+  if (panelOf("gap")) timeline.add(panelOf("gap"), {
     height: 100, label: "Log-probability of the chosen path minus the right one", draw: drawGap });
   timeline.add(panelOf("saliency"), {
     height: 200, label: "What speaks for and against the chosen word", draw: drawSaliency,
