@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from asr.audio.features import FeatureConfig, LogMel
+from asr.audio.vocal_tract import warp_matrices
 from asr.config import build
 from asr.errors import AsrError, CheckpointError
 from asr.models import BiLSTM, BiLSTMConfig, build_model
@@ -161,6 +162,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
             {n: t * scales[n] if n in scales else t for n, t in _under("model.", tensors).items()}
         )
         front_end.load_state_dict(_under("front_end.", tensors))
+        if config.vocal_tracts != (1.0,):
+            model.hear_as(warp_matrices(config.vocal_tracts, front_end.config))
     except (KeyError, RuntimeError, AsrError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{file}: header and weights do not fit: {reason}") from error

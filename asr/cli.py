@@ -171,7 +171,8 @@ def evaluate(
     ] = False,
     normaliser: Annotated[str, typer.Option(help="none, basic or english.")] = "basic",
     by: Annotated[
-        list[str] | None, typer.Option(help="A manifest field to break down by; repeatable.")
+        list[str] | None,
+        typer.Option(help="A manifest field, or speaker, duration or snr, to break down by."),
     ] = None,
     system: Annotated[
         list[str] | None,
@@ -286,11 +287,15 @@ def export(
     model: Annotated[Path, typer.Argument(help="A model file, or a folder with one.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The model file to write.")],
     weights: Annotated[str, typer.Option(help="int8, float16 or float32.")] = "int8",
+    vocal_tract: Annotated[
+        list[float] | None,
+        typer.Option(help="Listen as this one, too (1.0 is the speaker's own); repeatable."),
+    ] = None,
 ) -> None:
-    """Write a model with smaller weights, or larger ones."""
+    """Write a model with smaller weights or larger ones, or one that listens several times."""
     from asr.commands import run_export
 
-    run_export(model, output, weights, stderr)
+    run_export(model, output, weights, vocal_tract or (), stderr)
 
 
 @app.command()

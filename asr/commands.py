@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,16 +152,23 @@ def run_lexicon_build(
     )
 
 
-def run_export(model: Path, output: Path, weights: str, stderr: Console) -> None:
-    """Write a model again with weights of another type.
+def run_export(
+    model: Path, output: Path, weights: str, tracts: Sequence[float], stderr: Console
+) -> None:
+    """Write a model again with weights of another type, or other vocal tracts to listen as.
 
     Raises:
-        ConfigError: No such type.
+        ConfigError: No such type, or a factor that no speaker has.
         CheckpointError: The model cannot be opened.
     """
     if weights not in WEIGHTS:
         raise ConfigError(f"no weights {weights!r}", f"there are: {', '.join(WEIGHTS)}")
+    if not all(0.5 <= factor <= 2 for factor in tracts):
+        raise ConfigError(f"vocal tracts {tracts}; needed factors between 0.5 and 2, such as 1.06")
     opened = load_checkpoint(model)
+    if tracts:
+        update = {"vocal_tracts": tuple(tracts)}
+        opened.model.config = opened.model.config.model_copy(update=update)
     phones = opened.phones.vocabulary if opened.phones else ()
     save_checkpoint(
         output,

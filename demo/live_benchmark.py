@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--decoder", default="greedy")
+    parser.add_argument("--decoder")
     parser.add_argument("--chunk", type=float, default=CHUNK_S)
     parser.add_argument("--look-ahead", type=float, nargs="+", default=[0.2, 0.5, 1.0, 2.0])
     parser.add_argument("--most", type=int, default=200, help="utterances, evenly spread")

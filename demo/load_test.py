@@ -97,13 +97,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--streams", type=int)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--decoder", default="greedy")
+    parser.add_argument("--decoder")
     options = parser.parse_args()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "asr", "serve", "--port", str(port), "--rate", "10000"]
-    command += ["--decoder", options.decoder]
+    command += ["--decoder", options.decoder] if options.decoder else []
     command += ["--streams", str(options.streams)] if options.streams else []
     server = subprocess.Popen(command)
     try:

@@ -19,7 +19,8 @@ from rich.console import Console
 
 from asr import cli
 from asr.audio.features import FeatureConfig, LogMel
-from asr.checkpoint import save_checkpoint
+from asr.audio.vocal_tract import warp_frequencies
+from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.errors import DeviceError
 from asr.models import BiLSTMConfig, build_model
 from asr.tokenizer import Tokenizer
@@ -461,6 +462,24 @@ def test_a_model_is_written_with_other_weights(asr, model, tmp_path, weights, le
     assert found["provenance"] == before["provenance"]
     assert found["parameters"] == before["parameters"]
     assert found["bytes"] > least * before["bytes"]
+
+
+def test_a_model_is_written_that_listens_several_times(asr, model, sound, tmp_path):
+    other = tmp_path / "other.safetensors"
+    tracts = ["--vocal-tract", "1.0", "--vocal-tract", "1.06"]
+    assert asr("export", model, "-o", other, "--weights", "float32", *tracts).code == 0
+    assert json.loads(asr("info", other).out)["model"]["vocal_tracts"] == [1.0, 1.06]
+    loaded, plain = load_checkpoint(other), load_checkpoint(model)
+    features = torch.randn(1, 40, plain.front_end.config.n_mels)
+    length = torch.tensor([40])
+    with torch.inference_mode():
+        heard = loaded.model(features, length).letters.exp()
+        warped = warp_frequencies(features[0], 1.06, plain.front_end.config)[None]
+        both = [plain.model(x, length).letters.exp() for x in (features, warped)]
+    torch.testing.assert_close(heard, (both[0] + both[1]) / 2, rtol=1e-4, atol=1e-5)
+    assert asr("transcribe", sound("a.wav"), "--model", other).code == 0
+    refused = asr("export", model, "-o", other, "--vocal-tract", "3")
+    assert_refused(refused, 2, "vocal tracts", "between 0.5 and 2")
 
 
 def test_weights_of_a_type_that_there_is_not_are_refused(asr, model, tmp_path):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
@@ -18,7 +17,6 @@ import soxr
 import torch
 from pydantic import Field
 
-from asr.audio.features import FeatureConfig
 from asr.config import Config
 
 __all__ = [
@@ -28,12 +26,9 @@ __all__ = [
     "add_noise",
     "reverberate",
     "spec_augment",
-    "warp_frequencies",
 ]
 
 Samples = npt.NDArray[np.float32]
-
-_WARPED_UP_TO_HZ = 4800.0  # the formants that tell vowels apart lie below
 
 
 class AugmentConfig(Config):
@@ -163,30 +158,6 @@ def _narrowband(samples: Samples, sample_rate: int) -> Samples:
     narrow = soxr.resample(samples, sample_rate, 8000, "MQ")
     wide = soxr.resample(narrow, 8000, sample_rate, "MQ")[: len(samples)]
     return np.pad(wide, (0, len(samples) - len(wide)))
-
-
-def warp_frequencies(features: torch.Tensor, factor: float, config: FeatureConfig) -> torch.Tensor:
-    """Features as a vocal tract of another length would have made them (Jaitly and Hinton 2013).
-
-    Up to 4.8 kHz frequencies are multiplied by the factor; from there on they are spread evenly
-    over what is left below half the sample rate.
-
-    Args:
-        features: (frames, n_mels).
-        factor: Above 1 moves formants up, as a shorter tract does.
-        config: Of the front end that made them.
-
-    Returns:
-        float32 (frames, n_mels); bands interpolated linearly.
-    """
-    top = config.sample_rate / 2
-    knee = min(_WARPED_UP_TO_HZ, 0.6 * top) * min(factor, 1)
-    centres = librosa.mel_frequencies(config.n_mels + 2, fmax=top)[1:-1]
-    sources = np.interp(centres, [0, knee, top], [0, knee / factor, top])
-    places = np.interp(sources, centres, np.arange(config.n_mels))
-    lower = torch.from_numpy(np.minimum(places.astype(np.int64), config.n_mels - 2))
-    part = torch.from_numpy(places).float() - lower
-    return torch.lerp(features[:, lower], features[:, lower + 1], part)
 
 
 def spec_augment(

@@ -17,9 +17,9 @@ from asr.audio.augment import (
     Placement,
     WaveformAugmenter,
     spec_augment,
-    warp_frequencies,
 )
 from asr.audio.features import LogMel
+from asr.audio.vocal_tract import warp_frequencies
 from asr.data.cache import WaveformCache
 from asr.data.teacher import TeacherCache
 

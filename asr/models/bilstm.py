@@ -11,6 +11,7 @@ believes, as in self-conditioned CTC (Nozaki and Komatsu 2021).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast
@@ -47,6 +48,9 @@ class BiLSTMConfig(Config):
     conv_channels: int = Field(32, ge=1)
     phone_layer: int | None = Field(None, ge=1)
     """The recurrent layer, counted from 1, on which the phone output stands; None for none."""
+    vocal_tracts: tuple[float, ...] = Field((1.0,), min_length=1)
+    """What a trained network multiplies the frequencies by, in copies of the recording whose
+    probabilities it averages; see `BiLSTM.hear_as`."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ class Subsampling(nn.Module):
 class BiLSTM(nn.Module):
     """Features to CTC log-probabilities."""
 
+    warps: torch.Tensor
+
     def __init__(
         self, config: BiLSTMConfig, n_mels: int, vocab_size: int, num_phones: int = 0
     ) -> None:
@@ -168,6 +174,7 @@ class BiLSTM(nn.Module):
         self.norms = nn.ModuleList(MaskedNorm(size, config.norm) for size in sizes)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(sizes[-1], vocab_size)
+        self.register_buffer("warps", torch.empty(0, n_mels, n_mels), persistent=False)
         self.phones: PhoneOutput | None = None
         if config.phone_layer is not None:
             if not num_phones or config.phone_layer > config.layers:
@@ -177,6 +184,22 @@ class BiLSTM(nn.Module):
                     "set it to a layer, and data.lexicon to a lexicon, or leave it out",
                 )
             self.phones = PhoneOutput(sizes[-1], num_phones)
+
+    def hear_as(self, warps: torch.Tensor) -> None:
+        """From now on, listen to several copies of a recording and average what is said of them.
+
+        Copies with other frequencies keep their times, so that their probabilities can be averaged
+        step by step, as those of an ensemble. It is for trained networks; training knows only one.
+
+        Args:
+            warps: float (copies, n_mels, n_mels): what a frame of features is multiplied by.
+        """
+        self.warps = warps
+
+    @property
+    def num_copies(self) -> int:
+        """Of a recording, which the network listens to."""
+        return max(1, len(self.warps))
 
     @property
     def subsampling_factor(self) -> int:
@@ -207,7 +230,7 @@ class BiLSTM(nn.Module):
             outputs, _ = self.recur(chunks, counts, chunking.core, len(chunks) // len(x))
         phones = None if outputs.phones is None else outputs.phones[:, :num_steps]
         letters, encoded = outputs.letters[:, :num_steps], outputs.encoded[:, :num_steps]
-        return Outputs(letters, phones, encoded, steps)
+        return Outputs(letters, phones, encoded, steps[:: self.num_copies])
 
     def spell(
         self, heard: torch.Tensor, phones: torch.Tensor, lengths: torch.Tensor
@@ -239,7 +262,14 @@ class BiLSTM(nn.Module):
     def embed(
         self, features: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the first recurrent layer reads, (batch, steps, size), and the valid steps."""
+        """What the first recurrent layer reads, and the valid steps.
+
+        Returns:
+            (batch * copies, steps, size), a recording's copies in a row, and (batch * copies,).
+        """
+        if len(self.warps):
+            features = (features[:, None] @ self.warps).flatten(0, 1)
+            lengths = lengths.repeat_interleave(self.num_copies)
         x, steps = self.subsampling(features, lengths)
         return self.dropout(self.norms[0](x, steps)), steps
 
@@ -254,8 +284,8 @@ class BiLSTM(nn.Module):
         """The recurrent layers and the outputs; see `BiRecurrent.advance`.
 
         Args:
-            x: (batch * num_chunks, core + look-ahead, size), from `embed`.
-            lengths: int64 (batch * num_chunks,).
+            x: (batch * copies * num_chunks, core + look-ahead, size), from `embed`.
+            lengths: int64 (batch * copies * num_chunks,).
             core: Steps of a chunk.
             num_chunks: Chunks of each recording.
             states: Of every layer, from the chunk before; None at the start of a recording.
@@ -277,7 +307,27 @@ class BiLSTM(nn.Module):
                 phones = _in_a_row(phones[:, :core], num_chunks)
         x = _in_a_row(x[:, :core], num_chunks)
         letters = self.output(x).float().log_softmax(dim=-1)
-        return Outputs(letters, phones, x if encoded is None else encoded, lengths), after
+        outputs = Outputs(letters, phones, x if encoded is None else encoded, lengths)
+        return _averaged(outputs, self.num_copies), after
+
+
+def _averaged(outputs: Outputs, copies: int) -> Outputs:
+    """One recording of its copies: the mean of their probabilities."""
+    if copies == 1:
+        return outputs
+
+    def of_each(x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(-1, copies, *x.shape[1:])
+
+    def mean(log_probs: torch.Tensor) -> torch.Tensor:
+        return of_each(log_probs).logsumexp(dim=1) - math.log(copies)
+
+    return Outputs(
+        mean(outputs.letters),
+        None if outputs.phones is None else mean(outputs.phones),
+        of_each(outputs.encoded).mean(dim=1),
+        outputs.steps[::copies],
+    )
 
 
 def _in_a_row(x: torch.Tensor, num_chunks: int) -> torch.Tensor:

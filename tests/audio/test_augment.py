@@ -1,6 +1,5 @@
 """Augmentation does what its numbers say, and only with the generator it is given."""
 
-import librosa
 import numpy as np
 import pytest
 import soxr
@@ -15,9 +14,7 @@ from asr.audio.augment import (
     add_noise,
     reverberate,
     spec_augment,
-    warp_frequencies,
 )
-from asr.audio.features import FeatureConfig, LogMel
 
 RATE = 16000
 NOTHING = AugmentConfig(
@@ -343,46 +340,3 @@ def test_spec_augment_follows_from_the_seed():
     features = torch.rand(200, 80)
     first, second = (spec_augment(features, AugmentConfig(), rng(6), 100.0) for _ in range(2))
     assert torch.equal(first, second)
-
-
-FRONT_END = LogMel(FeatureConfig())
-
-
-def loudest_hz(features):
-    """Centre of the loudest band."""
-    centres = librosa.mel_frequencies(features.shape[1] + 2, fmax=RATE / 2)[1:-1]
-    return centres[int(features.mean(0).argmax())]
-
-
-@settings(max_examples=30, deadline=None)
-@given(frequency=st.floats(300, 4000), factor=st.floats(0.85, 1.15))
-def test_a_warped_tone_is_where_the_factor_puts_it(frequency, factor):
-    heard = FRONT_END.log_mel(torch.from_numpy(tone(frequency, 0.2)))
-    found = loudest_hz(warp_frequencies(heard, factor, FRONT_END.config))
-    assert found == pytest.approx(frequency * factor, rel=0.06, abs=45)  # bands are 37 Hz and wider
-
-
-@settings(max_examples=30, deadline=None)
-@given(factor=st.floats(0.8, 1.25))
-def test_warped_frequencies_keep_their_order_and_their_ends(factor):
-    """Features that say their own centre frequency come back as what was heard there."""
-    centres = librosa.mel_frequencies(82, fmax=RATE / 2)[1:-1]
-    heard = torch.from_numpy(centres).float()[None]
-    (warped,) = warp_frequencies(heard, factor, FRONT_END.config)
-    assert (warped.diff() > -1e-3).all()
-    assert warped[0] >= centres[0] - 1e-3
-    assert warped[-1] <= centres[-1] + 1e-3
-    low = centres < 4000 / 1.25
-    reachable = low & (centres / factor > centres[0])
-    torch.testing.assert_close(
-        warped[torch.from_numpy(reachable)],
-        torch.from_numpy(centres[reachable] / factor).float(),
-        rtol=1e-4,
-        atol=1e-2,
-    )
-
-
-def test_the_factor_one_changes_nothing():
-    features = torch.randn(7, 80, generator=torch.Generator().manual_seed(0))
-    same = warp_frequencies(features, 1.0, FRONT_END.config)
-    torch.testing.assert_close(same, features)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from asr.errors import ConfigError
-from asr.models.bilstm import BiLSTM, BiLSTMConfig, Outputs, Subsampling
+from asr.models.bilstm import BiLSTM, BiLSTMConfig, Chunking, Outputs, Subsampling
 
 MELS, VOCAB, PHONES = 10, 6, 4
 KINDS = [("lstm", "layer"), ("lstm", "batch"), ("lstm", "none"), ("gru", "layer"), ("rnn", "none")]
@@ -270,3 +270,36 @@ def test_what_the_phone_output_reads_and_says_is_spelled_like_the_recording(phon
 def test_without_a_phone_output_nothing_can_be_spelled():
     with pytest.raises(ConfigError, match="phone output"):
         make_model().spell(torch.zeros(1, 3, 10), torch.zeros(1, 3, PHONES), torch.tensor([3]))
+
+
+def some_warps(copies=3):
+    return torch.eye(MELS) + 0.3 * torch.randn(
+        copies, MELS, MELS, generator=torch.Generator().manual_seed(3)
+    )
+
+
+@pytest.mark.parametrize("chunking", [None, Chunking(3, 2)])
+@torch.no_grad()
+def test_a_network_that_listens_several_times_averages_probabilities(chunking):
+    model, warps = make_model(phone_layer=1), some_warps()
+    features, lengths = batch_of(utterances([24, 13, 31]))
+    alone = [model(features @ warp, lengths, chunking) for warp in warps]
+    model.hear_as(warps)
+    together = model(features, lengths, chunking)
+    assert together.steps.tolist() == alone[0].steps.tolist()
+    for name in ("letters", "phones"):
+        expected = torch.stack([getattr(one, name).exp() for one in alone]).mean(0)
+        torch.testing.assert_close(getattr(together, name).exp(), expected, rtol=1e-4, atol=1e-6)
+    expected = torch.stack([one.encoded for one in alone]).mean(0)
+    torch.testing.assert_close(together.encoded, expected, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=8, deadline=None)
+@given(lengths=some_lengths, padding=paddings, extra=st.integers(0, 9))
+@torch.no_grad()
+def test_padding_and_company_change_nothing_for_one_that_listens_several_times(
+    lengths, padding, extra
+):
+    model, features = make_model(phone_layer=1), utterances(lengths)
+    model.hear_as(some_warps())
+    assert_each_is_heard_as_alone(model, features, model(*batch_of(features, padding, extra)))
