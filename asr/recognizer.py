@@ -139,7 +139,9 @@ class Recognizer:
         self, items: Iterator[Window | AsrError]
     ) -> Iterator[tuple[Window, Emissions] | AsrError]:
         """Emissions of each window's core, in order; errors pass through."""
-        while group := list(islice(items, self.batch_windows)):
+        # Copies of a window take as much memory as other windows.
+        size = max(1, self.batch_windows // self.checkpoint.model.num_copies)
+        while group := list(islice(items, size)):
             windows = [item for item in group if isinstance(item, Window)]
             parts = iter(self._encode_batch(windows))
             for item in group:
@@ -268,7 +270,7 @@ def load_recognizer(
         lm: Another language model than the one beside the weights.
         lexicon: Other pronunciations than those beside the weights.
         device: "auto", "cpu" or "cuda".
-        batch_windows: Windows encoded together.
+        batch_windows: Windows encoded together, copies of one counted (`BiLSTM.hear_as`).
 
     Raises:
         AsrError: One of them is missing, damaged or does not fit.

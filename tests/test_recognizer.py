@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from asr import recognizer as module
 from asr.audio.features import FeatureConfig, LogMel
+from asr.audio.vocal_tract import warp_matrices
 from asr.checkpoint import Checkpoint, save_checkpoint
 from asr.decoding import BeamDecoder, GreedyDecoder
 from asr.errors import AudioError, CheckpointError, ConfigError, DecoderError, DeviceError
@@ -46,13 +47,15 @@ def random_words(count, seed=0):
     return ["".join(draw.choices(LETTERS, k=draw.randint(1, 7))) for _ in range(count)]
 
 
-def tiny_recognizer(**options):
+def tiny_recognizer(tracts=(1.0,), **options):
     """Weights drawn large, so that the output changes with the sound."""
     torch.manual_seed(3)
     front_end = LogMel(FeatureConfig(n_mels=16))
     front_end.mean.fill_(-3)
     model = build_model(BiLSTMConfig(layers=1, hidden=6, conv_channels=2), 16, len(TOKENIZER))
     torch.nn.init.normal_(model.output.weight, std=3)
+    if tracts != (1.0,):
+        model.hear_as(warp_matrices(tracts, front_end.config))
     checkpoint = Checkpoint(model.eval(), front_end, TOKENIZER, None, {}, "", Path("none"))
     return Recognizer(checkpoint, GreedyDecoder(TOKENIZER), **options)
 
@@ -170,12 +173,13 @@ def test_silence_is_an_empty_transcript(num_samples):
     assert transcript.duration == num_samples / RATE
 
 
-def test_results_do_not_depend_on_what_is_transcribed_together():
+@pytest.mark.parametrize("tracts", [(1.0,), (1.0, 0.9, 1.1)])
+def test_results_do_not_depend_on_what_is_transcribed_together(tracts):
     recordings = [noise(s, seed) for seed, s in enumerate([3, 0.02, 33, 1.5, 0.5, 2])]
-    alone = [tiny_recognizer(batch_windows=1).transcribe(wav(r)) for r in recordings]
+    alone = [tiny_recognizer(tracts, batch_windows=1).transcribe(wav(r)) for r in recordings]
     assert any(transcript.text for transcript in alone)
     for batch_windows in (2, 8):
-        recognizer = tiny_recognizer(batch_windows=batch_windows)
+        recognizer = tiny_recognizer(tracts, batch_windows=batch_windows)
         together = list(recognizer.transcribe_many(map(wav, recordings)))
         for one, other in zip(alone, together, strict=True):
             assert one.text == other.text
@@ -185,6 +189,18 @@ def test_results_do_not_depend_on_what_is_transcribed_together():
             assert [w.confidence for w in one.words] == pytest.approx(
                 [w.confidence for w in other.words], rel=1e-3
             )
+
+
+@pytest.mark.parametrize(("batch_windows", "most"), [(1, 1), (8, 2), (9, 3)])
+def test_copies_of_a_window_count_as_windows(batch_windows, most):
+    recognizer = tiny_recognizer((1.0, 0.9, 1.1), batch_windows=batch_windows)
+    sizes = []
+    recognizer.checkpoint.model.register_forward_hook(
+        lambda module, given, outputs: sizes.append(len(outputs.letters))
+    )
+    list(recognizer.transcribe_many([wav(noise(0.5, seed)) for seed in range(7)]))
+    assert max(sizes) == most
+    assert sum(sizes) == 7
 
 
 @pytest.mark.parametrize("batch_windows", [1, 2, 8])

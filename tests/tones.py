@@ -32,6 +32,7 @@ class Listener(torch.nn.Module):
     """Each step is the token whose tone sounds in its first frame, or a blank."""
 
     subsampling_factor = 4
+    num_copies = 1
     config = SimpleNamespace(layers=1)
 
     def forward(self, features, lengths):
