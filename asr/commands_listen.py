@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.text import Text
 
 from asr.audio.microphone import list_inputs, open_microphone, read_pcm, simulate
@@ -166,7 +167,7 @@ class _Screen:
             self._file.add(segment)
         except AsrError as error:  # captions go on
             self._file, self.failure = None, error
-            self._live.console.print(f"[yellow]warning:[/] {error}")
+            self._live.console.print(f"[yellow]warning:[/] {escape(str(error))}")
 
     def _print(self, segment: Segment) -> None:
         if sys.stdout.isatty() and self._live.console.is_terminal:
