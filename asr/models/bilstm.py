@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar, cast
+from typing import Annotated, Literal, TypeVar, cast
 
 import torch
 from pydantic import Field
@@ -48,7 +48,7 @@ class BiLSTMConfig(Config):
     conv_channels: int = Field(32, ge=1)
     phone_layer: int | None = Field(None, ge=1)
     """The recurrent layer, counted from 1, on which the phone output stands; None for none."""
-    vocal_tracts: tuple[float, ...] = Field((1.0,), min_length=1)
+    vocal_tracts: tuple[Annotated[float, Field(ge=0.5, le=2)], ...] = Field((1.0,), min_length=1)
     """What a trained network multiplies the frequencies by, in copies of the recording whose
     probabilities it averages; see `BiLSTM.hear_as`."""
 

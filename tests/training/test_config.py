@@ -71,6 +71,7 @@ def test_every_configuration_that_comes_along_is_valid(path):
     ("sections", "reason"),
     [
         ({"model": {"phone_layer": 2}}, r"model\.phone_layer needs data\.lexicon"),
+        ({"model": {"vocal_tracts": [1, 0]}}, r"model\.vocal_tracts"),
         ({"phones": {"frozen": True}}, r"phones\.frozen needs model\.phone_layer"),
         ({"text": {"file": "books.txt"}}, r"text\.file needs model\.phone_layer"),
     ],
