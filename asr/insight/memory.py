@@ -171,18 +171,17 @@ def _rows(inputs: torch.Tensor, num: int) -> torch.Tensor:
 def _layer_outputs(model: BiLSTM, x: torch.Tensor) -> list[torch.Tensor]:
     """(batch, steps, size) of every layer, normalised, and last the letters.
 
-    Where the network listens to several copies of a recording, a layer's output is that of the
-    first one; the letters are those of all.
+    Where the network listens to several copies of a recording, it listens to the first one only.
     """
     heard: list[torch.Tensor] = []
     norms = list(cast(Sequence[nn.Module], model.norms))[1:]
-    copies = model.num_copies
-    handles = [
-        norm.register_forward_hook(lambda *call: heard.append(call[2][::copies])) for norm in norms
-    ]
+    handles = [norm.register_forward_hook(lambda *call: heard.append(call[2])) for norm in norms]
+    warps = model.warps
+    model.hear_as(warps[:1])
     try:
         letters = model(x, torch.full((len(x),), x.shape[1], device=x.device)).letters
     finally:
+        model.hear_as(warps)
         for handle in handles:
             handle.remove()
     return [*heard, letters]

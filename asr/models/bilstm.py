@@ -93,10 +93,10 @@ class PhoneOutput(nn.Module):
         self.feedback = nn.Linear(num_phones, size, bias=False)
         nn.init.zeros_(self.feedback.weight)  # an output added to a trained network changes nothing
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(batch, steps, size) to float32 log-probabilities, and to x with their feedback."""
-        log_probs = self.output(x).float().log_softmax(dim=-1)
-        return log_probs, self.believe(x, log_probs)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, steps, size) to float32 log-probabilities."""
+        log_probs: torch.Tensor = self.output(x).float().log_softmax(dim=-1)
+        return log_probs
 
     def believe(self, x: torch.Tensor, log_probs: torch.Tensor) -> torch.Tensor:
         """What was read, together with what was said of it."""
@@ -189,7 +189,8 @@ class BiLSTM(nn.Module):
         """From now on, listen to several copies of a recording and average what is said of them.
 
         Copies with other frequencies keep their times, so that their probabilities can be averaged
-        step by step, as those of an ensemble. It is for trained networks; training knows only one.
+        step by step, as those of an ensemble. The layers above a phone output go once over what
+        the copies have on average. It is for trained networks; training knows only one.
 
         Args:
             warps: float (copies, n_mels, n_mels): what a frame of features is multiplied by.
@@ -293,7 +294,7 @@ class BiLSTM(nn.Module):
         Returns:
             Outputs of the cores, of a recording's chunks in a row, and the states behind them.
         """
-        phones, encoded, after = None, None, []
+        copies, phones, encoded, after = self.num_copies, None, None, []
         before = states or [None] * len(self.layers)
         layers = cast(Sequence[BiRecurrent], self.layers)
         modules = zip(layers, list(self.norms)[1:], before, strict=True)
@@ -302,32 +303,31 @@ class BiLSTM(nn.Module):
             after.append(state)
             x = self.dropout(norm(x, lengths))
             if self.phones is not None and number == self.config.phone_layer:
+                phones = _mean_probability(self.phones(x), copies, num_chunks)
+                x, lengths = (_of_copies(y, copies, num_chunks) for y in (x, lengths))
+                x, lengths, copies = x.mean(dim=1).flatten(0, 1), lengths[:, 0].flatten(), 1
                 encoded = _in_a_row(x[:, :core], num_chunks)
-                phones, x = self.phones(x)
+                x = self.phones.believe(x, phones)
                 phones = _in_a_row(phones[:, :core], num_chunks)
-        x = _in_a_row(x[:, :core], num_chunks)
-        letters = self.output(x).float().log_softmax(dim=-1)
-        outputs = Outputs(letters, phones, x if encoded is None else encoded, lengths)
-        return _averaged(outputs, self.num_copies), after
+        letters = self.output(x[:, :core]).float().log_softmax(dim=-1)
+        letters = _in_a_row(_mean_probability(letters, copies, num_chunks), num_chunks)
+        if encoded is None:
+            encoded = _of_copies(x[:, :core], copies, num_chunks).mean(dim=1).flatten(1, 2)
+        lengths = _of_copies(lengths, copies, num_chunks)[:, 0].flatten()
+        return Outputs(letters, phones, encoded, lengths), after
 
 
-def _averaged(outputs: Outputs, copies: int) -> Outputs:
-    """One recording of its copies: the mean of their probabilities."""
+def _of_copies(x: torch.Tensor, copies: int, num_chunks: int) -> torch.Tensor:
+    """(batch * copies * num_chunks, ...) to (batch, copies, num_chunks, ...)."""
+    return x.reshape(-1, copies, num_chunks, *x.shape[1:])
+
+
+def _mean_probability(log_probs: torch.Tensor, copies: int, num_chunks: int) -> torch.Tensor:
+    """(batch * copies * num_chunks, steps, n) to (batch * num_chunks, steps, n), all logarithms."""
     if copies == 1:
-        return outputs
-
-    def of_each(x: torch.Tensor) -> torch.Tensor:
-        return x.reshape(-1, copies, *x.shape[1:])
-
-    def mean(log_probs: torch.Tensor) -> torch.Tensor:
-        return of_each(log_probs).logsumexp(dim=1) - math.log(copies)
-
-    return Outputs(
-        mean(outputs.letters),
-        None if outputs.phones is None else mean(outputs.phones),
-        of_each(outputs.encoded).mean(dim=1),
-        outputs.steps[::copies],
-    )
+        return log_probs
+    of_each = _of_copies(log_probs, copies, num_chunks)
+    return (of_each.logsumexp(dim=1) - math.log(copies)).flatten(0, 1)
 
 
 def _in_a_row(x: torch.Tensor, num_chunks: int) -> torch.Tensor:

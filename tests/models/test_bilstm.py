@@ -278,20 +278,41 @@ def some_warps(copies=3):
     )
 
 
-@pytest.mark.parametrize("chunking", [None, Chunking(3, 2)])
-@torch.no_grad()
-def test_a_network_that_listens_several_times_averages_probabilities(chunking):
-    model, warps = make_model(phone_layer=1), some_warps()
+def heard_alone_and_together(model, chunking):
+    warps = some_warps()
     features, lengths = batch_of(utterances([24, 13, 31]))
     alone = [model(features @ warp, lengths, chunking) for warp in warps]
     model.hear_as(warps)
     together = model(features, lengths, chunking)
     assert together.steps.tolist() == alone[0].steps.tolist()
-    for name in ("letters", "phones"):
-        expected = torch.stack([getattr(one, name).exp() for one in alone]).mean(0)
-        torch.testing.assert_close(getattr(together, name).exp(), expected, rtol=1e-4, atol=1e-6)
+    return alone, together
+
+
+def assert_mean_probability(together, alone):
+    expected = torch.stack([one.exp() for one in alone]).mean(0)
+    torch.testing.assert_close(together.exp(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("phone_layer", [None, 1])
+@pytest.mark.parametrize("chunking", [None, Chunking(3, 2)])
+@torch.no_grad()
+def test_a_network_that_listens_several_times_averages_what_it_hears(chunking, phone_layer):
+    alone, together = heard_alone_and_together(make_model(phone_layer=phone_layer), chunking)
     expected = torch.stack([one.encoded for one in alone]).mean(0)
     torch.testing.assert_close(together.encoded, expected, rtol=1e-4, atol=1e-5)
+    if phone_layer is None:
+        assert_mean_probability(together.letters, [one.letters for one in alone])
+    else:
+        assert_mean_probability(together.phones, [one.phones for one in alone])
+
+
+@torch.no_grad()
+def test_a_network_that_listens_several_times_spells_once():
+    model = make_model(phone_layer=1)
+    _, together = heard_alone_and_together(model, None)
+    expected = model.spell(together.encoded, together.phones, together.steps)
+    for row, steps in enumerate(together.steps.tolist()):
+        torch.testing.assert_close(together.letters[row, :steps], expected[row, :steps])
 
 
 @settings(max_examples=8, deadline=None)
