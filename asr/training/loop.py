@@ -43,6 +43,7 @@ from asr.training.distributed import World, open_world
 from asr.training.network import (
     first_model,
     fresh_model,
+    go_on,
     gradient_norms,
     make_objective,
     parts_of,
@@ -82,6 +83,7 @@ def train(
         TrainingError: The directory holds another run, nothing can be resumed, no usable data,
             or losses stayed non-finite.
     """
+    config = go_on(config)
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     with open_world(device) as world:

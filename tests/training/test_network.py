@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from asr.checkpoint import load_checkpoint
+from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.errors import ConfigError, TrainingError
 from asr.models import BiLSTMConfig, build_model
 from asr.training.config import PhoneConfig
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
-from asr.training.network import gradient_norms, parts_of
+from asr.training.network import go_on, gradient_norms, parts_of
 
 from .processes import Silent
 from .tones import tiny_config
@@ -48,6 +48,26 @@ def test_a_phone_output_may_be_added_and_changes_no_letter_at_first(trained, tmp
     assert model.phones is not None
     assert torch.equal(letters_of(model), letters_of(load_checkpoint(path).model))
     assert torch.equal(letters_of(model), letters_of(first_model(further(config, path), tmp_path)))
+
+
+def test_a_run_that_goes_on_from_another_draws_anew(trained, tmp_path):
+    config, path = trained
+    config = config.model_copy(update={"init": path})
+    out = tmp_path / "second"
+    second = train(config, out, CPU, Silent())
+    assert load_checkpoint(second).provenance["config"]["train"]["seed"] == 2 * config.train.seed
+    longer = config.train.model_copy(update={"epochs": 2})
+    third = train(config.model_copy(update={"train": longer}), out, CPU, Silent(), resume=True)
+    assert load_checkpoint(third).provenance["config"]["train"]["seed"] == 2 * config.train.seed
+
+
+def test_a_model_that_says_nothing_of_its_run_leaves_the_seed(trained, tmp_path):
+    config, path = trained
+    given = load_checkpoint(path)
+    silent = tmp_path / "silent.safetensors"
+    save_checkpoint(silent, given.model, given.front_end, given.tokenizer, {})
+    assert go_on(config.model_copy(update={"init": silent})).train == config.train
+    assert go_on(config) is config
 
 
 def test_a_phone_output_is_trained_further_or_taken_away(trained, tmp_path):
