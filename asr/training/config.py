@@ -75,6 +75,8 @@ class TextConfig(Config):
     """In every update, for each process, padding included."""
     recordings: int = Field(500, ge=1)
     """How many are cut to pieces, chosen anew in every epoch."""
+    misheard: float = Field(0.0, ge=0, le=1)
+    """Part of the sentences' phones that are spoken as others, so that spelling minds the rest."""
     weight: float = Field(1.0, ge=0)
 
 
@@ -116,6 +118,7 @@ class OptimConfig(Config):
     """Updates in a row with a non-finite loss or gradient before the run ends."""
     save_every_s: float = Field(120.0, gt=0)
     seed: int = Field(1, ge=0)
+    """Added to that of the run whose model this one begins with, if it begins with one."""
     threads: int | None = Field(None, ge=1)
     """CPU threads of each process; torch's choice if not set."""
 

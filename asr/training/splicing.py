@@ -6,6 +6,9 @@ piece of what they did hear where that phone was spoken, preferably between the 
 This is concatenative synthesis (Hunt and Black 1996), not of sound but of the network's inner
 states, and so as doubtful as those are: other ways to feed text in make up the states instead
 (Thomas et al. 2022, "Integrating text inputs for training and adapting RNN transducer ASR models").
+But pieces are clearer than speech: each was found by its label. Who learns from them alone believes
+every phone. So some phones are spoken as others that the network confuses them with, or not at all,
+and only the rest of the sentence tells.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
@@ -22,6 +26,7 @@ from asr.ctc import align, is_feasible
 
 __all__ = ["PieceBank", "Spliced", "splice"]
 
+_CONFUSED, _DOUBLED = 0.6, 0.15  # parts of what is misheard; the rest is missed
 _EDGE = 0  # stands for what is before the first phone and behind the last; the blank's id
 
 
@@ -53,6 +58,7 @@ class PieceBank:
 
     def __init__(self) -> None:
         self._pieces: dict[tuple[int, ...], list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        self._taken_for: dict[int, npt.NDArray[np.float64]] = {}
 
     def add(self, heard: torch.Tensor, log_probs: torch.Tensor, phones: Sequence[int]) -> None:
         """Cut a recording between its phones; one that is too short for them is left out.
@@ -69,8 +75,40 @@ class PieceBank:
         padded = [_EDGE, *phones, _EDGE]
         for i, (start, end) in enumerate(pairwise([0, *inner, len(log_probs)])):
             piece = (heard[start:end], log_probs[start:end])
+            self._count(phones[i], log_probs[start:end])
             for context in _contexts(padded[i : i + 3]):
                 self._pieces.setdefault(context, []).append(piece)
+
+    def _count(self, phone: int, log_probs: torch.Tensor) -> None:
+        others = log_probs.double().exp().sum(dim=0).numpy()
+        others[[_EDGE, phone]] = 0
+        self._taken_for[phone] = self._taken_for.get(phone, 0) + others
+
+    def mishear(self, phones: Sequence[int], part: float, rng: np.random.Generator) -> list[int]:
+        """What the listener might take them for.
+
+        Args:
+            phones: As they are pronounced.
+            part: Of them, on average, that are confused with others, missed or doubled.
+            rng: Chooses.
+        """
+        heard: list[int] = []
+        for phone in phones:
+            kind = rng.random() / part if part else 1.0
+            if kind >= 1:
+                heard.append(phone)
+            elif kind < _CONFUSED:
+                heard.append(self._confuse(phone, rng))
+            elif kind < _CONFUSED + _DOUBLED:
+                heard += [phone, self._confuse(phone, rng)]
+        return heard
+
+    def _confuse(self, phone: int, rng: np.random.Generator) -> int:
+        """Another phone, as likely as it was believed in where this one was spoken."""
+        others = self._taken_for.get(phone)
+        if others is None or not others.sum():
+            return phone
+        return int(rng.choice(len(others), p=others / others.sum()))
 
     def speak(
         self, phones: Sequence[int], rng: np.random.Generator
@@ -104,6 +142,7 @@ def splice(
     bank: PieceBank,
     sentences: Sequence[tuple[Sequence[int], Sequence[int]]],
     rng: np.random.Generator,
+    misheard: float = 0.0,
 ) -> Spliced | None:
     """A batch of sentences; None where none of them can be spoken.
 
@@ -111,10 +150,11 @@ def splice(
         bank: The pieces.
         sentences: Letters and phones of each.
         rng: Chooses among pieces.
+        misheard: Part of the phones that are spoken as others; see `PieceBank.mishear`.
     """
     spoken: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     for letters, phones in sentences:
-        found = bank.speak(phones, rng)
+        found = bank.speak(bank.mishear(phones, misheard, rng), rng)
         if found is not None and is_feasible(letters, len(found[0])):
             spoken.append((*found, torch.tensor(letters)))
     if not spoken:

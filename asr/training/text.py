@@ -98,7 +98,8 @@ class SplicedText:
     def draw(self, step: int, number: int) -> Spliced | None:
         """The batch of an update, or the one of that number in it."""
         rng = np.random.default_rng((*self.seed, step, number))
-        return splice(self.bank, self.source.draw(self.config.letters, rng), rng)
+        sentences = self.source.draw(self.config.letters, rng)
+        return splice(self.bank, sentences, rng, self.config.misheard)
 
 
 @torch.no_grad()

@@ -76,6 +76,56 @@ def test_recordings_too_short_for_their_phones_or_without_any_are_left_out():
     assert bank.speak([1], RNG) is None
 
 
+def test_nothing_is_misheard_unless_it_is_wanted():
+    bank = bank_of(([0, 1, 0, 2, 0], [1, 2]))
+    assert bank.mishear([1, 2, 1, 1], 0.0, RNG) == [1, 2, 1, 1]
+
+
+def doubtful(path, instead, belief):
+    """A recording in which each step's phone is taken for another one by a part of the belief."""
+    log_probs = torch.full((len(path), NUM_PHONES), 1e-9)
+    log_probs[torch.arange(len(path)), path] = 1 - belief
+    log_probs[torch.arange(len(path)), instead] = belief
+    return torch.zeros(len(path), 1), log_probs.log()
+
+
+def test_phones_are_confused_with_those_that_they_were_taken_for():
+    bank = PieceBank()
+    bank.add(*doubtful([1, 2], [3, 4], 0.3), [1, 2])
+    bank.add(*doubtful([1, 2], [5, 4], 0.1), [1, 2])
+    heard = bank.mishear([1] * 4000, 1.0, np.random.default_rng(1))
+    counts = np.bincount(heard, minlength=NUM_PHONES)
+    expected = 4000 * np.array([0, 0.15, 0, 0.75 * 3 / 4, 0, 0.75 / 4])  # doubled: it and another
+    assert counts == pytest.approx(expected, abs=120)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5])
+def test_a_part_of_the_phones_is_misheard(part):
+    bank = PieceBank()
+    bank.add(*doubtful([1, 2], [3, 4], 0.3), [1, 2])
+    heard = bank.mishear([1] * 8000, part, np.random.default_rng(2))
+    assert heard.count(3) == pytest.approx(8000 * part * 0.75, abs=150)
+    assert heard.count(1) == pytest.approx(8000 * (1 - part + part * 0.15), abs=150)
+
+
+def test_a_phone_that_was_never_doubted_stays():
+    assert set(bank_of(([1, 2], [1, 2])).mishear([5] * 50, 1.0, RNG)) == {5}
+
+
+def test_a_misheard_sentence_keeps_its_letters():
+    bank = PieceBank()
+    bank.add(*doubtful([1, 0, 2, 0], [3, 0, 3, 0], 0.3), [1, 2])
+    bank.add(*said([3, 3, 3]), [3])
+    sentence = ([7], [1])
+    found = [
+        splice(bank, [sentence], np.random.default_rng(seed), misheard=1.0) for seed in range(40)
+    ]
+    assert {tuple(batch.targets[0].tolist()) for batch in found if batch} == {(7,)}
+    lengths = {int(batch.lengths[0]) for batch in found if batch}
+    assert 3 in lengths, "spoken as the other phone"
+    assert None in found, "not spoken at all"
+
+
 def test_a_batch_has_the_sentences_that_can_be_spoken_and_fit():
     bank = bank_of(([0, 1, 0, 2, 0], [1, 2]))
     fits, unknown, too_long = ([7, 8], [1, 2]), ([7], [5]), ([7] * 9, [1, 2])
