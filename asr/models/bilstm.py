@@ -5,8 +5,10 @@ convolutions of stride 2 turn four frames into one step, as most CTC systems do 
 al. (2016, Deep Speech 2): 25 steps a second are still more than letters are spoken.
 
 A second output may stand on a lower layer and name phones (Sanabria and Metze 2018, Krishna et
-al. 2018: English spelling is what little data teaches last). The layers above see what it
-believes, as in self-conditioned CTC (Nozaki and Komatsu 2021).
+al. 2018: English spelling is what little data teaches last). The layers above are told what it
+believes, as in self-conditioned CTC (Nozaki and Komatsu 2021), or nothing else: then they can learn
+to spell from text whose sound is made up, for what a phone output says is easier to make up than
+the states of a network.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from torch import nn
 from asr.config import Config
 from asr.errors import ConfigError
 from asr.models.recurrent import BiRecurrent, MaskedNorm, State, lengths_to_mask
+
+_IMPOSSIBLE, _LOG_SCALE = -12.0, 4.0  # as wide as probabilities, roughly
 
 __all__ = [
     "BiLSTM",
@@ -48,6 +52,9 @@ class BiLSTMConfig(Config):
     conv_channels: int = Field(32, ge=1)
     phone_layer: int | None = Field(None, ge=1)
     """The recurrent layer, counted from 1, on which the phone output stands; None for none."""
+    letters_from: Literal["states", "phones"] = "states"
+    """What the layers above the phone output read: the states below it together with what it says,
+    or only what it says."""
     vocal_tracts: tuple[Annotated[float, Field(ge=0.5, le=2)], ...] = Field((1.0,), min_length=1)
     """What a trained network multiplies the frequencies by, in copies of the recording whose
     probabilities it averages; see `BiLSTM.hear_as`."""
@@ -87,21 +94,32 @@ class Outputs:
 class PhoneOutput(nn.Module):
     """Phone log-probabilities, and what the layers above are told of them."""
 
-    def __init__(self, size: int, num_phones: int) -> None:
+    def __init__(self, size: int, num_phones: int, letters_from: str) -> None:
         super().__init__()
         self.output = nn.Linear(size, num_phones)
-        self.feedback = nn.Linear(num_phones, size, bias=False)
-        nn.init.zeros_(self.feedback.weight)  # an output added to a trained network changes nothing
+        self.feedback: nn.Linear | None = None
+        if letters_from == "states":
+            self.feedback = nn.Linear(num_phones, size, bias=False)
+            nn.init.zeros_(self.feedback.weight)  # one added to a trained network changes nothing
+
+    @property
+    def told_size(self) -> int:
+        """Width of what the layers above read."""
+        return 2 * self.output.out_features if self.feedback is None else self.output.in_features
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, steps, size) to float32 log-probabilities."""
         log_probs: torch.Tensor = self.output(x).float().log_softmax(dim=-1)
         return log_probs
 
-    def believe(self, x: torch.Tensor, log_probs: torch.Tensor) -> torch.Tensor:
-        """What was read, together with what was said of it."""
-        fed_back: torch.Tensor = x + self.feedback(log_probs.exp().to(x.dtype))
-        return fed_back
+    def tell(self, x: torch.Tensor, log_probs: torch.Tensor) -> torch.Tensor:
+        """(batch, steps, told_size) of what was read and what was said of it."""
+        probs = log_probs.exp()
+        if self.feedback is not None:
+            fed_back: torch.Tensor = x + self.feedback(probs.to(x.dtype))
+            return fed_back
+        # The logarithms tell apart what is unlikely and what is impossible.
+        return torch.cat([probs, log_probs.clamp(min=_IMPOSSIBLE) / _LOG_SCALE], dim=-1).to(x.dtype)
 
 
 def cut_chunks(
@@ -151,6 +169,25 @@ class Subsampling(nn.Module):
         return x.transpose(1, 2).flatten(2), lengths
 
 
+def _make_phone_output(config: BiLSTMConfig, size: int, num_phones: int) -> PhoneOutput | None:
+    above = config.layers - (config.phone_layer or config.layers)
+    if config.letters_from == "phones" and above < 1:
+        raise ConfigError(
+            f"model.letters_from is phones; there are {config.layers} layers and model.phone_layer "
+            f"is {config.phone_layer}",
+            "set model.phone_layer to a lower layer",
+        )
+    if config.phone_layer is None:
+        return None
+    if not num_phones or above < 0:
+        raise ConfigError(
+            f"model.phone_layer is {config.phone_layer}; there are {config.layers} layers "
+            f"and {num_phones} phones",
+            "set it to a layer, and data.lexicon to a lexicon, or leave it out",
+        )
+    return PhoneOutput(size, num_phones, config.letters_from)
+
+
 class BiLSTM(nn.Module):
     """Features to CTC log-probabilities."""
 
@@ -162,28 +199,26 @@ class BiLSTM(nn.Module):
         """Random weights from torch's global generator.
 
         Raises:
-            ConfigError: A phone output without phones, or above the highest layer.
+            ConfigError: A phone output without phones or above the highest layer, or letters from
+                phones without an output of them below a layer.
         """
         super().__init__()
         self.config = config
         self.subsampling = Subsampling(n_mels, config.conv_channels)
         sizes = [self.subsampling.output_size] + [2 * config.hidden] * config.layers
+        self.phones = _make_phone_output(config, sizes[-1], num_phones)
         self.layers = nn.ModuleList(
-            BiRecurrent(size, config.hidden, config.cell) for size in sizes[:-1]
+            BiRecurrent(
+                self.phones.told_size if self.phones and below == config.phone_layer else size,
+                config.hidden,
+                config.cell,
+            )
+            for below, size in enumerate(sizes[:-1])
         )
         self.norms = nn.ModuleList(MaskedNorm(size, config.norm) for size in sizes)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(sizes[-1], vocab_size)
         self.register_buffer("warps", torch.empty(0, n_mels, n_mels), persistent=False)
-        self.phones: PhoneOutput | None = None
-        if config.phone_layer is not None:
-            if not num_phones or config.phone_layer > config.layers:
-                raise ConfigError(
-                    f"model.phone_layer is {config.phone_layer}; there are {config.layers} layers "
-                    f"and {num_phones} phones",
-                    "set it to a layer, and data.lexicon to a lexicon, or leave it out",
-                )
-            self.phones = PhoneOutput(sizes[-1], num_phones)
 
     def hear_as(self, warps: torch.Tensor) -> None:
         """From now on, listen to several copies of a recording and average what is said of them.
@@ -251,7 +286,7 @@ class BiLSTM(nn.Module):
         """
         if self.phones is None:
             raise ConfigError("only a network with a phone output can spell")
-        x = self.phones.believe(heard, phones)
+        x = self.phones.tell(heard, phones)
         first = self.config.phone_layer or 0
         layers = cast(Sequence[BiRecurrent], self.layers[first:])
         for layer, norm in zip(layers, self.norms[first + 1 :], strict=True):
@@ -307,7 +342,7 @@ class BiLSTM(nn.Module):
                 x, lengths = (_of_copies(y, copies, num_chunks) for y in (x, lengths))
                 x, lengths, copies = x.mean(dim=1).flatten(0, 1), lengths[:, 0].flatten(), 1
                 encoded = _in_a_row(x[:, :core], num_chunks)
-                x = self.phones.believe(x, phones)
+                x = self.phones.tell(x, phones)
                 phones = _in_a_row(phones[:, :core], num_chunks)
         letters = self.output(x[:, :core]).float().log_softmax(dim=-1)
         letters = _in_a_row(_mean_probability(letters, copies, num_chunks), num_chunks)

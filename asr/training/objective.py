@@ -61,7 +61,7 @@ class Objective(nn.Module):
             model: The network.
             teacher_size: Width of the teacher's states, or None for no teacher.
             teacher_weight: Of the distance to them.
-            phone_weight: Of the phones' loss.
+            phone_weight: Of the phones' loss; it is not computed where this is 0.
             crf_weight: How far that loss goes from CTC (0) to the random field (1).
             phone_model: As `asr.training.crf.trigram` makes it; None for CTC.
             text_weight: Of sentences without recordings.
@@ -85,7 +85,7 @@ class Objective(nn.Module):
         steps = outputs.steps
         total, ctc = _feasible_ctc(outputs.letters, steps, batch.targets, batch.target_lengths)
         phones = text = teacher = total.new_zeros(())
-        if outputs.phones is not None:
+        if outputs.phones is not None and self.phone_weight:
             phones = self._phone_loss(outputs.phones, steps, batch)
             total = total + self.phone_weight * phones
         if spliced is not None:

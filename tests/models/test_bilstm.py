@@ -28,7 +28,7 @@ def make_model(norm="layer", cell="lstm", seed=0, **changes):
         for name, buffer in model.named_buffers():
             if "running" in name:
                 buffer.uniform_(0.5, 1.5)
-        if model.phones is not None:
+        if model.phones is not None and model.phones.feedback is not None:
             model.phones.feedback.weight.normal_()
     return model
 
@@ -239,6 +239,39 @@ def test_a_phone_output_above_the_layers_or_without_phones_is_refused(phone_laye
     assert "data.lexicon" in caught.value.hint
 
 
+@torch.no_grad()
+def test_letters_may_be_spelled_from_phones_alone():
+    model = make_model(phone_layer=1, letters_from="phones")
+    features, lengths = batch_of(utterances([24, 13, 31]))
+    outputs = model(features, lengths)
+    letters = model.spell(torch.randn_like(outputs.encoded), outputs.phones, outputs.steps)
+    for row, steps in enumerate(outputs.steps.tolist()):
+        torch.testing.assert_close(letters[row, :steps], outputs.letters[row, :steps])
+    others = model.spell(outputs.encoded, outputs.phones.roll(1, dims=2), outputs.steps)
+    assert not torch.allclose(others, letters)
+
+
+@torch.no_grad()
+def test_the_layers_above_tell_what_is_unlikely_from_what_is_impossible():
+    model = make_model(phone_layer=1, letters_from="phones")
+    log_probs = torch.full((1, 6, PHONES), -30.0)
+    log_probs[..., 0] = 0.0
+    unlikely, impossible = log_probs.clone(), log_probs.clone()
+    unlikely[..., 2], impossible[..., 2] = -9.0, -60.0
+    lengths, heard = torch.tensor([6]), torch.zeros(1, 6, 10)
+    spelled = [model.spell(heard, x, lengths) for x in (log_probs, unlikely, impossible)]
+    assert not torch.allclose(spelled[0], spelled[1])
+    assert torch.equal(spelled[0], spelled[2])
+
+
+@pytest.mark.parametrize("phone_layer", [None, 2])
+def test_letters_from_phones_need_a_layer_above_them(phone_layer):
+    config = BiLSTMConfig(layers=2, hidden=5, phone_layer=phone_layer, letters_from="phones")
+    with pytest.raises(ConfigError, match="letters_from is phones; there are 2 layers") as caught:
+        BiLSTM(config, MELS, VOCAB, PHONES)
+    assert "phone_layer" in caught.value.hint
+
+
 def test_without_a_layer_for_them_phones_have_no_output():
     assert BiLSTM(BiLSTMConfig(layers=1, hidden=5), MELS, VOCAB, PHONES).phones is None
 
@@ -293,11 +326,16 @@ def assert_mean_probability(together, alone):
     torch.testing.assert_close(together.exp(), expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("phone_layer", [None, 1])
+@pytest.mark.parametrize(
+    ("phone_layer", "letters_from"), [(None, "states"), (1, "states"), (1, "phones")]
+)
 @pytest.mark.parametrize("chunking", [None, Chunking(3, 2)])
 @torch.no_grad()
-def test_a_network_that_listens_several_times_averages_what_it_hears(chunking, phone_layer):
-    alone, together = heard_alone_and_together(make_model(phone_layer=phone_layer), chunking)
+def test_a_network_that_listens_several_times_averages_what_it_hears(
+    chunking, phone_layer, letters_from
+):
+    model = make_model(phone_layer=phone_layer, letters_from=letters_from)
+    alone, together = heard_alone_and_together(model, chunking)
     expected = torch.stack([one.encoded for one in alone]).mean(0)
     torch.testing.assert_close(together.encoded, expected, rtol=1e-4, atol=1e-5)
     if phone_layer is None:
