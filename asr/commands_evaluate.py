@@ -303,10 +303,18 @@ def _report_failures(one: Evaluation, stderr: Console) -> int:
 
 
 def run_compare(first_file: Path, second_file: Path, json_file: Path | None) -> None:
-    """Compare two result files of `asr evaluate`."""
+    """Compare two result files of `asr evaluate`.
+
+    Raises:
+        ConfigError: The comparison would be written over one of them.
+        AsrError: One of them cannot be read, or the comparison cannot be written.
+    """
+    if json_file:
+        if json_file.resolve() in (first_file.resolve(), second_file.resolve()):
+            raise ConfigError(f"{json_file}: is one of the results", "name another file for --json")
+        _try_to_write(json_file)
     found = compare_files(first_file, second_file)
     if json_file:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(found.to_json(), indent=1), encoding="utf-8")
     sys.stdout.write(_describe(found))
     for title, pairs in (("better", found.improved), ("worse", found.worsened)):

@@ -233,3 +233,13 @@ def test_a_comparison_names_what_got_better_and_worse(evaluate, tmp_path, capsys
     assert "worse: 1 utterances\n+2 b\n" in out
     content = json.loads((tmp_path / "deep" / "c.json").read_text())
     assert content["matched_pairs"]["segments"] == 2
+
+
+@pytest.mark.parametrize("name", ["a.json", "sub/../b.json"])
+def test_a_comparison_never_replaces_what_it_compares(tmp_path, name):
+    (tmp_path / "sub").mkdir()
+    for file in ("a.json", "b.json"):
+        (tmp_path / file).write_text(file)
+    with pytest.raises(ConfigError, match="is one of the results"):
+        run_compare(tmp_path / "a.json", tmp_path / "b.json", tmp_path / name)
+    assert [(tmp_path / f).read_text() for f in ("a.json", "b.json")] == ["a.json", "b.json"]
