@@ -156,7 +156,9 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         front_end = LogMel(build(FeatureConfig, header["features"], str(file)))
         config = build(BiLSTMConfig, _known(header["model"]), str(file))
         phones = header.get("phones", [])
-        model = build_model(config, front_end.config.n_mels, len(tokenizer), len(phones))
+        with torch.device("meta"):  # random first weights would take longer than all the rest
+            model = build_model(config, front_end.config.n_mels, len(tokenizer), len(phones))
+        model.to_empty(device="cpu")
         scales = _under("scale.", tensors)
         model.load_state_dict(
             {n: t * scales[n] if n in scales else t for n, t in _under("model.", tensors).items()}
