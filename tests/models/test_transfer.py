@@ -46,7 +46,19 @@ def test_layers_on_top_of_those_given_stay_random():
         assert torch.equal(tensor, expected), name
 
 
-def test_a_network_of_fewer_layers_is_refused():
-    fewer = make(PLAIN.model_copy(update={"layers": 2}))
-    with pytest.raises(RuntimeError, match="Unexpected key"):
-        warm_start(fewer, make(PLAIN).state_dict())
+def test_layers_on_top_that_only_the_given_network_has_are_left_out():
+    fewer, given = make(PLAIN.model_copy(update={"layers": 2}), seed=1), make(PLAIN)
+    warm_start(fewer, given.state_dict())
+    for name, tensor in fewer.state_dict().items():
+        assert torch.equal(tensor, given.state_dict()[name]), name
+
+
+def test_layers_that_spell_begin_anew_above_another_networks_phones():
+    given = make(WITH_PHONES.model_copy(update={"layers": 2}))
+    speller = make(WITH_PHONES.model_copy(update={"letters_from": "phones"}), seed=1)
+    random_top = {n: t.clone() for n, t in speller.state_dict().items()}
+    warm_start(speller, given.state_dict())
+    for name, tensor in speller.state_dict().items():
+        on_top = name.startswith(("layers.2.", "norms.3."))
+        expected = random_top[name] if on_top else given.state_dict()[name]
+        assert torch.equal(tensor, expected), name
