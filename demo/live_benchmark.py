@@ -26,7 +26,7 @@ from asr.data.manifest import read_manifest
 from asr.insight.charts import STANDALONE_STYLE, Series, line_chart
 from asr.recognizer import Recognizer, load_recognizer
 from asr.scoring import score
-from asr.streaming import CHUNK_S, LiveRecognizer, LiveResult
+from asr.streaming import CHUNK_S, LOOK_AHEAD_S, LiveRecognizer, LiveResult
 from asr.text import get_normaliser
 from asr.types import Word
 
@@ -78,7 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = [utterances[i * len(utterances) // count] for i in range(count)]
     recordings = [read_audio(utterance.audio, RATE).samples for utterance in chosen]
     if options.hours:
-        watch_memory(recognizer, recordings, options.hours)
+        # Of several look-aheads none is meant.
+        look_ahead_s = options.look_ahead[0] if len(options.look_ahead) == 1 else LOOK_AHEAD_S
+        live = LiveRecognizer(recognizer, chunk_s=options.chunk, look_ahead_s=look_ahead_s)
+        watch_memory(live, recordings, options.hours)
         return
     normalise = get_normaliser("basic")
     references = [normalise(utterance.text) for utterance in chosen]
@@ -173,10 +176,9 @@ def _survives(key: tuple[str, int], words: Sequence[Word]) -> bool:
     return any(word.text == text and abs(_key(word)[1] - place) <= 1 for word in words)
 
 
-def watch_memory(recognizer: Recognizer, recordings: Sequence[Samples], hours: float) -> None:
+def watch_memory(live: LiveRecognizer, recordings: Sequence[Samples], hours: float) -> None:
     """One endless stream: memory and work for every quarter of an hour of it."""
-    live, quarter, work_s = LiveRecognizer(recognizer), 1, 0.0
-    words = 0
+    quarter, words, work_s = 1, 0, 0.0
     while live.seconds < hours * 3600:
         for samples in recordings:
             started = time.perf_counter()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from asr.streaming import LiveRecognizer
+
 from ..tones import STEP_S, listener, play
 
 SCRIPT = Path(__file__).parents[2] / "demo" / "live_benchmark.py"
@@ -41,7 +43,7 @@ def test_a_word_cannot_be_seen_before_its_look_ahead_has_come_in(benchmark):
 
 def test_an_endless_stream_reports_every_quarter_of_an_hour(benchmark, monkeypatch, capsys):
     minute = play("aa|" + "-" * 1497)
-    benchmark.watch_memory(listener(), [minute] * 5, hours=0.25)
+    benchmark.watch_memory(LiveRecognizer(listener()), [minute] * 5, hours=0.25)
     (line,) = capsys.readouterr().out.splitlines()
     assert '"hours": 0.25' in line
     assert '"words": 15' in line
