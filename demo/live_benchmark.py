@@ -193,7 +193,7 @@ def watch_memory(live: LiveRecognizer, recordings: Sequence[Samples], hours: flo
 
 
 def _report(seconds: float, work_s: float, words: int) -> None:
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
     row = {
         "hours": round(seconds / 3600, 2),
