@@ -102,18 +102,13 @@ class PhoneOutput(nn.Module):
             self.feedback = nn.Linear(num_phones, size, bias=False)
             nn.init.zeros_(self.feedback.weight)  # one added to a trained network changes nothing
 
-    @property
-    def told_size(self) -> int:
-        """Width of what the layers above read."""
-        return 2 * self.output.out_features if self.feedback is None else self.output.in_features
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, steps, size) to float32 log-probabilities."""
         log_probs: torch.Tensor = self.output(x).float().log_softmax(dim=-1)
         return log_probs
 
     def tell(self, x: torch.Tensor, log_probs: torch.Tensor) -> torch.Tensor:
-        """(batch, steps, told_size) of what was read and what was said of it."""
+        """(batch, steps, size or 2 * num_phones) of what was read and what was said of it."""
         probs = log_probs.exp()
         if self.feedback is not None:
             fed_back: torch.Tensor = x + self.feedback(probs.to(x.dtype))
@@ -169,7 +164,7 @@ class Subsampling(nn.Module):
         return x.transpose(1, 2).flatten(2), lengths
 
 
-def _make_phone_output(config: BiLSTMConfig, size: int, num_phones: int) -> PhoneOutput | None:
+def _check_phones(config: BiLSTMConfig, num_phones: int) -> None:
     above = config.layers - (config.phone_layer or config.layers)
     if config.letters_from == "phones" and above < 1:
         raise ConfigError(
@@ -177,15 +172,12 @@ def _make_phone_output(config: BiLSTMConfig, size: int, num_phones: int) -> Phon
             f"is {config.phone_layer}",
             "set model.phone_layer to a lower layer",
         )
-    if config.phone_layer is None:
-        return None
-    if not num_phones or above < 0:
+    if config.phone_layer is not None and (not num_phones or above < 0):
         raise ConfigError(
             f"model.phone_layer is {config.phone_layer}; there are {config.layers} layers "
             f"and {num_phones} phones",
             "set it to a layer, and data.lexicon to a lexicon, or leave it out",
         )
-    return PhoneOutput(size, num_phones, config.letters_from)
 
 
 class BiLSTM(nn.Module):
@@ -203,22 +195,21 @@ class BiLSTM(nn.Module):
                 phones without an output of them below a layer.
         """
         super().__init__()
+        _check_phones(config, num_phones)
         self.config = config
         self.subsampling = Subsampling(n_mels, config.conv_channels)
         sizes = [self.subsampling.output_size] + [2 * config.hidden] * config.layers
-        self.phones = _make_phone_output(config, sizes[-1], num_phones)
-        self.layers = nn.ModuleList(
-            BiRecurrent(
-                self.phones.told_size if self.phones and below == config.phone_layer else size,
-                config.hidden,
-                config.cell,
-            )
-            for below, size in enumerate(sizes[:-1])
-        )
+        read = sizes[:-1]
+        if config.phone_layer is not None and config.letters_from == "phones":
+            read[config.phone_layer] = 2 * num_phones
+        self.layers = nn.ModuleList(BiRecurrent(size, config.hidden, config.cell) for size in read)
         self.norms = nn.ModuleList(MaskedNorm(size, config.norm) for size in sizes)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(sizes[-1], vocab_size)
         self.register_buffer("warps", torch.empty(0, n_mels, n_mels), persistent=False)
+        self.phones: PhoneOutput | None = None
+        if config.phone_layer is not None:
+            self.phones = PhoneOutput(sizes[-1], num_phones, config.letters_from)
 
     def hear_as(self, warps: torch.Tensor) -> None:
         """From now on, listen to several copies of a recording and average what is said of them.
