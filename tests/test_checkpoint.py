@@ -258,7 +258,7 @@ def test_eight_bits_quarter_the_matrices_and_say_nearly_the_same(tmp_path, norm)
     assert all(stored[f"model.{n}"].dtype == torch.int8 for n in matrices)
     samples = np.random.default_rng(2).uniform(-0.3, 0.3, 4000).astype(np.float32)
     torch.testing.assert_close(
-        log_probs_of(eight, samples), log_probs_of(sixteen, samples), rtol=0, atol=0.1
+        log_probs_of(eight, samples), log_probs_of(sixteen, samples), rtol=0, atol=0.05
     )
 
 
