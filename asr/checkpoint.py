@@ -23,13 +23,14 @@ from asr.audio.features import FeatureConfig, LogMel
 from asr.audio.vocal_tract import warp_matrices
 from asr.config import build
 from asr.errors import AsrError, CheckpointError
-from asr.models import BiLSTM, BiLSTMConfig, build_model
+from asr.models import BiLSTM, BiLSTMConfig, Outputs, build_model
 from asr.tokenizer import Tokenizer
+from asr.types import Emissions
 
 __all__ = ["FORMAT_VERSION", "Checkpoint", "load_checkpoint", "quantise_rows", "save_checkpoint"]
 
-FORMAT_VERSION = 3
-"""Version 3 may have 8-bit matrices, version 2 may have phones."""
+FORMAT_VERSION = 4
+"""Version 4 may have word pieces, version 3 may have 8-bit matrices, version 2 may have phones."""
 MODEL_FILE = "model.safetensors"
 """Its name where the model is a folder."""
 _LARGEST = 127
@@ -48,6 +49,7 @@ class Checkpoint:
         provenance: Data, hours, steps, error rates and configuration of the training run.
         content_hash: SHA-256 of header and weights, hexadecimal.
         path: The file it was read from.
+        word_pieces: The vocabulary of the output of word pieces, or None where there is none.
     """
 
     model: BiLSTM
@@ -57,12 +59,23 @@ class Checkpoint:
     provenance: dict[str, Any]
     content_hash: str
     path: Path
+    word_pieces: Tokenizer | None = None
 
     @property
     def seconds_per_step(self) -> float:
         """Time between two rows of emissions."""
         features = self.front_end.config
         return features.hop_length * self.model.subsampling_factor / features.sample_rate
+
+    def emissions(self, outputs: Outputs, row: int, steps: slice) -> Emissions:
+        """What the network says in some steps of a row of its batch."""
+        phones = None if outputs.phones is None else outputs.phones[row, steps].cpu()
+        return Emissions(
+            outputs.letters[row, steps].cpu(),
+            self.seconds_per_step,
+            phones,
+            self.model.best_word_pieces(outputs.states[row, steps]),
+        )
 
     def language_model(self) -> Path | None:
         """The n-gram model that lies beside the weights, if one does."""
@@ -81,6 +94,7 @@ def save_checkpoint(
     provenance: Mapping[str, Any],
     dtype: torch.dtype = torch.float16,
     phones: Sequence[str] = (),
+    word_pieces: Sequence[str] = (),
 ) -> str:
     """Write a model file atomically; returns its content hash.
 
@@ -97,6 +111,7 @@ def save_checkpoint(
         "model": model.config.model_dump(),
         "vocabulary": list(tokenizer.vocabulary),
         "phones": list(phones),
+        "word_pieces": list(word_pieces),
         "provenance": dict(provenance),
     }
     header["content_hash"] = _content_hash(header, tensors)
@@ -155,9 +170,10 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         tokenizer = Tokenizer(header["vocabulary"])
         front_end = LogMel(build(FeatureConfig, header["features"], str(file)))
         config = build(BiLSTMConfig, _known(header["model"]), str(file))
-        phones = header.get("phones", [])
+        phones, word_pieces = header.get("phones", []), header.get("word_pieces", [])
+        sizes = len(tokenizer), len(phones), len(word_pieces)
         with torch.device("meta"):  # random first weights would take longer than all the rest
-            model = build_model(config, front_end.config.n_mels, len(tokenizer), len(phones))
+            model = build_model(config, front_end.config.n_mels, *sizes)
         model.to_empty(device="cpu")
         scales = _under("scale.", tensors)
         model.load_state_dict(
@@ -174,6 +190,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         front_end=front_end.to(device).eval(),
         tokenizer=tokenizer,
         phones=Tokenizer(phones) if phones else None,
+        word_pieces=Tokenizer(word_pieces) if word_pieces else None,
         provenance=header["provenance"],
         content_hash=str(stored),
         path=file,

@@ -39,6 +39,8 @@ lm_app = typer.Typer(help="Language models.", no_args_is_help=True)
 app.add_typer(lm_app, name="lm")
 lexicon_app = typer.Typer(help="Pronunciation lexicons.", no_args_is_help=True)
 app.add_typer(lexicon_app, name="lexicon")
+word_pieces_app = typer.Typer(help="Vocabularies of word pieces.", no_args_is_help=True)
+app.add_typer(word_pieces_app, name="word-pieces")
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Model = Annotated[
@@ -280,6 +282,21 @@ def lexicon_build(
 
     with _progress() as progress:
         run_lexicon_build(words, output, dictionary, stderr, progress)
+
+
+@word_pieces_app.command("build")
+def word_pieces_build(
+    texts: Annotated[
+        list[Path], typer.Argument(help="Plain or compressed text, a sentence a line.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Vocabulary, a piece a line.")],
+    size: Annotated[int, typer.Option(help="Of the vocabulary, letters included.")] = 4000,
+) -> None:
+    """Choose frequent words and pieces of the others, for a network's third output to name."""
+    from asr.commands import run_word_pieces_build
+
+    with _progress() as progress:
+        run_word_pieces_build(texts, output, size, stderr, progress)
 
 
 @app.command()

@@ -25,6 +25,7 @@ from asr.recognizer import Recognizer
 from asr.text import get_normaliser
 from asr.tuning import Trial, compute_emissions, tune, tune_confidence
 from asr.types import Transcript
+from asr.word_pieces import build_word_pieces
 from asr.writers import FORMATS, save, write
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "run_lm_build",
     "run_transcribe",
     "run_tune",
+    "run_word_pieces_build",
 ]
 
 WEIGHTS = {"int8": torch.int8, "float16": torch.float16, "float32": torch.float32}
@@ -152,6 +154,15 @@ def run_lexicon_build(
     )
 
 
+def run_word_pieces_build(
+    texts: list[Path], output: Path, size: int, stderr: Console, progress: Progress
+) -> None:
+    """Learn frequent words and pieces of words and say how many."""
+    progress.add_task("counting and merging", total=None)
+    number = build_word_pieces(texts, output, size)
+    stderr.print(f"{escape(str(output))}: {number} pieces, letters included")
+
+
 def run_export(
     model: Path, output: Path, weights: str, tracts: Sequence[float], stderr: Console
 ) -> None:
@@ -169,7 +180,9 @@ def run_export(
     if tracts:
         update = {"vocal_tracts": tuple(tracts)}
         opened.model.config = opened.model.config.model_copy(update=update)
-    phones = opened.phones.vocabulary if opened.phones else ()
+    phones, word_pieces = (
+        one.vocabulary if one else () for one in (opened.phones, opened.word_pieces)
+    )
     save_checkpoint(
         output,
         opened.model,
@@ -178,6 +191,7 @@ def run_export(
         opened.provenance,
         WEIGHTS[weights],
         phones,
+        word_pieces,
     )
     stderr.print(f"{escape(str(output))}: {output.stat().st_size / 1e6:.1f} MB, {weights}")
 

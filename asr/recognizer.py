@@ -165,9 +165,7 @@ class Recognizer:
         )
         end = int(outputs.steps[row]) if window.is_last else (window.left + window.core) // step
         core = slice(window.left // step, end)
-        phones = None if outputs.phones is None else outputs.phones[row, core].cpu()
-        letters = outputs.letters[row, core].cpu()
-        return Emissions(letters, self.checkpoint.seconds_per_step, phones)
+        return self.checkpoint.emissions(outputs, row, core)
 
     def _decode(self, emissions: Emissions, start_s: float) -> list[Segment]:
         best = self.decoder.decode(emissions)[0]
@@ -281,7 +279,9 @@ def load_recognizer(
     settings = checkpoint.path.parent / "decoder.yaml"
     config = load(BeamConfig, settings) if settings.exists() else None
     if name == "greedy":
-        made = make_decoder(name, checkpoint.tokenizer, config=config)
+        made = make_decoder(
+            name, checkpoint.tokenizer, config=config, word_pieces=checkpoint.word_pieces
+        )
     else:
         made = make_decoder(
             name,

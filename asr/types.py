@@ -16,6 +16,7 @@ import torch
 
 __all__ = [
     "Audio",
+    "BestPath",
     "Emissions",
     "Hypothesis",
     "Segment",
@@ -44,6 +45,30 @@ class Audio:
 
 
 @dataclass(frozen=True, eq=False)
+class BestPath:
+    """The most probable token of every step, where there are too many tokens to keep them all.
+
+    Attributes:
+        tokens: int64 (steps,).
+        log_probs: float32 (steps,), natural logs.
+    """
+
+    tokens: torch.Tensor
+    log_probs: torch.Tensor
+
+    def __getitem__(self, steps: slice) -> BestPath:
+        return BestPath(self.tokens[steps], self.log_probs[steps])
+
+    @staticmethod
+    def join(parts: Sequence[BestPath]) -> BestPath:
+        """The steps of all parts in a row; at least one part."""
+        return BestPath(
+            torch.cat([part.tokens for part in parts]),
+            torch.cat([part.log_probs for part in parts]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Emissions:
     """What the network says about one stretch of audio.
 
@@ -52,27 +77,32 @@ class Emissions:
             probability. Column 0 is the blank.
         seconds_per_step: Time between two rows.
         phones: (steps, num_phones) of the same kind, where the network has a phone output.
+        word_pieces: The best of each step, where the network has such an output.
     """
 
     log_probs: torch.Tensor
     seconds_per_step: float
     phones: torch.Tensor | None = None
+    word_pieces: BestPath | None = None
 
     def __len__(self) -> int:
         return len(self.log_probs)
 
     def __getitem__(self, steps: slice) -> Emissions:
         phones = None if self.phones is None else self.phones[steps]
-        return Emissions(self.log_probs[steps], self.seconds_per_step, phones)
+        pieces = None if self.word_pieces is None else self.word_pieces[steps]
+        return Emissions(self.log_probs[steps], self.seconds_per_step, phones, pieces)
 
     @staticmethod
     def join(parts: Sequence[Emissions]) -> Emissions:
         """The steps of all parts in a row; at least one part."""
         phones = [part.phones for part in parts if part.phones is not None]
+        pieces = [part.word_pieces for part in parts if part.word_pieces is not None]
         return Emissions(
             torch.cat([part.log_probs for part in parts]),
             parts[0].seconds_per_step,
             torch.cat(phones) if phones else None,
+            BestPath.join(pieces) if pieces else None,
         )
 
 

@@ -27,6 +27,7 @@ ROOMS = [
     "ctc",
     "models",
     "lm",
+    "word_pieces",
     "lexicon",
     "decoding",
     "data",

@@ -201,9 +201,30 @@ def test_a_model_with_phones_comes_back_with_their_names_and_says_the_same(tmp_p
         assert torch.equal(found.phones[row, :count], expected.phones[row, :count])
 
 
+@torch.no_grad()
+def test_a_model_with_word_pieces_comes_back_with_them_and_names_the_same(tmp_path):
+    pieces = ("<blank>", "|", "a", "the", "and")
+    _, front_end, tokenizer = make_parts()
+    config = BiLSTMConfig(layers=2, hidden=5, conv_channels=3, phone_layer=1)
+    model = build_model(config, 8, len(tokenizer), len(PHONES), len(pieces)).eval()
+    names = {"phones": PHONES, "word_pieces": pieces}
+    save_checkpoint(tmp_path / "m", model, front_end, tokenizer, {}, torch.float32, **names)
+    checkpoint = load_checkpoint(tmp_path / "m")
+    assert checkpoint.word_pieces.vocabulary == pieces
+    batch = torch.randn(2, 30, 8), torch.tensor([30, 21])
+    expected, found = model(*batch), checkpoint.model(*batch)
+    log_probs = model.word_pieces_of(expected.states)[1, 1:5]
+    emissions = checkpoint.emissions(found, 1, slice(1, 5))
+    assert torch.equal(emissions.word_pieces.tokens, log_probs.argmax(dim=-1))
+    torch.testing.assert_close(emissions.word_pieces.log_probs, log_probs.amax(dim=-1))
+    assert torch.equal(emissions.log_probs, expected.letters[1, 1:5])
+    assert torch.equal(emissions.phones, expected.phones[1, 1:5])
+
+
 def test_a_model_without_phones_comes_back_without(tmp_path):
     save_checkpoint(tmp_path / "m", *make_parts(), {})
     assert load_checkpoint(tmp_path / "m").phones is None
+    assert load_checkpoint(tmp_path / "m").word_pieces is None
 
 
 @pytest.mark.parametrize("phones", [(), PHONES[:-1], (*PHONES, "Z")])

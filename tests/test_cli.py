@@ -416,6 +416,16 @@ def test_a_language_model_is_built_from_a_text(asr, tmp_path):
     assert_refused(result, 2, "unknown key 'ordr'", "did you mean 'order'?")
 
 
+def test_word_pieces_are_learnt_from_texts(asr, tmp_path):
+    text, output = tmp_path / "text.txt", tmp_path / "pieces.txt"
+    text.write_text("the cat and the dog\n" * 6)
+    done = asr("word-pieces", "build", text, "-o", output, "--size", 40)
+    assert done.code == 0
+    assert set(output.read_text().split()[29:]) == {"the", "and", "cat", "dog"}
+    assert "33 pieces" in done.err
+    assert_refused(asr("word-pieces", "build", tmp_path / "none", "-o", output), 1, "none")
+
+
 def test_a_lexicon_is_built_from_words_and_a_dictionary(asr, tmp_path):
     (tmp_path / "known.dict").write_text("a AH0\na(2) EY1\nb B IY1\nat AE1 T\n")
     (tmp_path / "words.txt").write_text("A cat's b; ab, 7\n")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from asr import types
-from asr.types import Audio, Emissions, Hypothesis, Segment, Transcript, Utterance, Word
+from asr.types import Audio, BestPath, Emissions, Hypothesis, Segment, Transcript, Utterance, Word
 
 HELLO = Word("hello", 0.5, 0.9, 0.8)
 THERE = Word("there", 1.0, 1.3, 0.7)
@@ -51,3 +51,15 @@ def test_two_utterances_do_not_share_their_extra_fields():
     first, second = (Utterance(name, Path("a.wav"), "") for name in "ab")
     first.extra["x"] = 1
     assert second.extra == {}
+
+
+def test_parts_of_emissions_join_to_the_whole():
+    best = BestPath(torch.arange(5), torch.arange(5) / -8)
+    whole = Emissions(torch.randn(5, 3), 0.04, torch.randn(5, 4), best)
+    joined = Emissions.join([whole[:2], whole[2:2], whole[2:]])
+    assert torch.equal(joined.log_probs, whole.log_probs)
+    assert torch.equal(joined.phones, whole.phones)
+    assert torch.equal(joined.word_pieces.tokens, best.tokens)
+    assert torch.equal(joined.word_pieces.log_probs, best.log_probs)
+    assert whole[1:3].word_pieces.tokens.tolist() == [1, 2]
+    assert Emissions.join([Emissions(torch.zeros(1, 2), 0.04)]).word_pieces is None

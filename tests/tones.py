@@ -49,7 +49,10 @@ class Listener(torch.nn.Module):
         rest = math.log(0.1 / (len(TOKENIZER) - 1))
         log_probs = torch.full((*tokens.shape, len(TOKENIZER)), rest)
         letters = log_probs.scatter(2, tokens[:, :, None], math.log(0.9))
-        return Outputs(letters, None, x, lengths), []
+        return Outputs(letters, None, x, x, lengths), []
+
+    def best_word_pieces(self, states):
+        return None
 
 
 def listener(**options):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class Example:
         phones: int64 (phones,); empty where a word's pronunciation is not known.
         teacher: float32 (steps, size), not a number where the teacher has nothing to say; None
             without a teacher.
+        word_pieces: int64 (pieces,), the tokens' text again; empty without that output.
     """
 
     indices: tuple[int, ...]
@@ -44,6 +45,7 @@ class Example:
     tokens: torch.Tensor
     phones: torch.Tensor
     teacher: torch.Tensor | None
+    word_pieces: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,8 @@ class Batch:
         target_lengths: int64 (batch,).
         phones: int64 (batch, max_phones).
         phone_lengths: int64 (batch,), 0 where no pronunciation is known.
+        word_pieces: int64 (batch, max_pieces).
+        word_piece_lengths: int64 (batch,), 0 without that output.
         teacher: float32 (batch, steps, size) or None.
     """
 
@@ -68,14 +72,16 @@ class Batch:
     target_lengths: torch.Tensor
     phones: torch.Tensor
     phone_lengths: torch.Tensor
+    word_pieces: torch.Tensor
+    word_piece_lengths: torch.Tensor
     teacher: torch.Tensor | None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
         moved: dict[str, Any] = {
-            field.name: value.to(device, non_blocking=True)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), torch.Tensor)
+            one.name: value.to(device, non_blocking=True)
+            for one in fields(self)
+            if isinstance(value := getattr(self, one.name), torch.Tensor)
         }
         return replace(self, **moved)
 
@@ -96,6 +102,7 @@ class SpeechDataset(Dataset[Example]):
         *,
         separator_id: int,
         phones: Sequence[Sequence[int]] | None = None,
+        word_pieces: Sequence[Sequence[int]] | None = None,
         augment: AugmentConfig | None = None,
         augmenter: WaveformAugmenter | None = None,
         teacher: TeacherCache | None = None,
@@ -110,6 +117,7 @@ class SpeechDataset(Dataset[Example]):
             front_end: Makes features of them.
             separator_id: Stands between the utterances of a joined recording.
             phones: How it is said; empty for an utterance of unknown pronunciation.
+            word_pieces: The same as `tokens` in another vocabulary, which has the same separator.
             augment: Masks on the features.
             augmenter: Changes to the waveforms.
             teacher: Hidden states to learn from.
@@ -121,6 +129,7 @@ class SpeechDataset(Dataset[Example]):
         self.front_end = front_end
         self.separator_id = separator_id
         self.phones = phones
+        self.word_pieces = word_pieces
         self.augment = augment
         self.augmenter = augmenter
         self.teacher = teacher
@@ -147,6 +156,7 @@ class SpeechDataset(Dataset[Example]):
             torch.tensor(self._joined([self.tokens[i] for i in indices])),
             torch.tensor(self._phones(indices), dtype=torch.int64),
             self._teacher_states(indices, placements, len(features)),
+            torch.tensor(self._word_pieces(indices), dtype=torch.int64),
         )
 
     def _record(
@@ -164,6 +174,11 @@ class SpeechDataset(Dataset[Example]):
         if self.phones is None or not all(self.phones[i] for i in indices):
             return []
         return self._joined([self.phones[i] for i in indices])
+
+    def _word_pieces(self, indices: tuple[int, ...]) -> list[int]:
+        if self.word_pieces is None:
+            return []
+        return self._joined([self.word_pieces[i] for i in indices])
 
     def _teacher_states(
         self, indices: tuple[int, ...], placements: list[Placement], num_frames: int
@@ -192,6 +207,8 @@ def collate(examples: Sequence[Example]) -> Batch:
         target_lengths=_lengths(e.tokens for e in examples),
         phones=pad_sequence([e.phones for e in examples], batch_first=True),
         phone_lengths=_lengths(e.phones for e in examples),
+        word_pieces=pad_sequence([e.word_pieces for e in examples], batch_first=True),
+        word_piece_lengths=_lengths(e.word_pieces for e in examples),
         teacher=pad_sequence(teachers, batch_first=True) if teachers else None,
     )
 

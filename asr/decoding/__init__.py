@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from asr.decoding.beam import BeamConfig, BeamDecoder
 from asr.decoding.greedy import GreedyDecoder
 from asr.decoding.phonetic import PhoneBeamDecoder
+from asr.decoding.word_pieces import WordPieceDecoder
 from asr.decoding.words import words_of
 from asr.errors import ConfigError
 from asr.lexicon import Lexicon
@@ -23,6 +25,7 @@ __all__ = [
     "DecoderStream",
     "GreedyDecoder",
     "PhoneBeamDecoder",
+    "WordPieceDecoder",
     "make_decoder",
     "words_of",
 ]
@@ -56,33 +59,33 @@ class Decoder(Protocol):
         ...
 
 
-def _make_beam(
-    tokenizer: Tokenizer,
-    config: BeamConfig | None,
-    lm: Path | None,
-    words: Sequence[str] | None,
-    pronunciations: tuple[Tokenizer, Lexicon] | None,
-) -> Decoder:
-    if pronunciations is None:
-        return BeamDecoder(tokenizer, config, lm, words)
-    return PhoneBeamDecoder(tokenizer, *pronunciations, config, lm, words)
+@dataclass(frozen=True)
+class Parts:
+    """What decoders are made of; see `make_decoder`."""
+
+    tokenizer: Tokenizer
+    lm: Path | None
+    words: Sequence[str] | None
+    config: BeamConfig | None
+    pronunciations: tuple[Tokenizer, Lexicon] | None
+    word_pieces: Tokenizer | None
 
 
-_Builder = Callable[
-    [
-        Tokenizer,
-        BeamConfig | None,
-        Path | None,
-        Sequence[str] | None,
-        tuple[Tokenizer, Lexicon] | None,
-    ],
-    Decoder,
-]
+def _make_greedy(parts: Parts) -> Decoder:
+    if parts.word_pieces is None:
+        return GreedyDecoder(parts.tokenizer)
+    return WordPieceDecoder(parts.tokenizer, parts.word_pieces)
 
-DECODERS: dict[str, _Builder] = {
-    "greedy": lambda tokenizer, config, lm, words, pronunciations: GreedyDecoder(tokenizer),
-    "beam": _make_beam,
-}
+
+def _make_beam(parts: Parts) -> Decoder:
+    if parts.pronunciations is None:
+        return BeamDecoder(parts.tokenizer, parts.config, parts.lm, parts.words)
+    return PhoneBeamDecoder(
+        parts.tokenizer, *parts.pronunciations, parts.config, parts.lm, parts.words
+    )
+
+
+DECODERS: dict[str, Callable[[Parts], Decoder]] = {"greedy": _make_greedy, "beam": _make_beam}
 """How each decoder is built, by name."""
 
 
@@ -94,6 +97,7 @@ def make_decoder(
     words: Sequence[str] | None = None,
     config: BeamConfig | None = None,
     pronunciations: tuple[Tokenizer, Lexicon] | None = None,
+    word_pieces: Tokenizer | None = None,
 ) -> Decoder:
     """The decoder of this name; one that has no use for a lexicon or a language model takes none.
 
@@ -105,10 +109,12 @@ def make_decoder(
         config: Search widths and weights.
         pronunciations: The vocabulary of the emissions' phones, and how words sound; with them
             beam search goes over phones.
+        word_pieces: The vocabulary of the emissions' word pieces; with it greedy decoding goes
+            over these.
 
     Raises:
         ConfigError: No such decoder.
     """
     if name not in DECODERS:
         raise ConfigError(f"no decoder {name!r}", f"there are: {', '.join(sorted(DECODERS))}")
-    return DECODERS[name](tokenizer, config, lm, words, pronunciations)
+    return DECODERS[name](Parts(tokenizer, lm, words, config, pronunciations, word_pieces))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asr.ctc import collapse
 from asr.tokenizer import BLANK, Tokenizer
-from asr.types import Emissions, Hypothesis
+from asr.types import BestPath, Emissions, Hypothesis
 
 __all__ = ["GreedyDecoder", "GreedyStream"]
 
@@ -46,9 +46,13 @@ class GreedyStream:
 
     def push(self, emissions: Emissions) -> None:
         """Go on."""
-        scores, path = emissions.log_probs.max(dim=-1)
-        self._score += float(scores.double().sum())
-        for token in path.tolist():
+        best = emissions.log_probs.max(dim=-1)
+        self.extend(BestPath(best.indices, best.values))
+
+    def extend(self, best: BestPath) -> None:
+        """Go on with the best tokens themselves."""
+        self._score += float(best.log_probs.double().sum())
+        for token in best.tokens.tolist():
             self._path.append(token)
             self._num_blanks = self._num_blanks + 1 if token == BLANK else 0
             if token == self._separator_id or self._num_blanks >= CLOSING_STEPS:

@@ -25,7 +25,6 @@ from asr.insight.saliency import (
     target_of,
 )
 from asr.insight.units import PointedUnit, event_signals, point_out, resample
-from asr.models import Outputs
 from asr.recognizer import Recognizer, Source
 from asr.text import normalise_target
 from asr.types import Emissions, Hypothesis, Word
@@ -210,7 +209,7 @@ def explain(
         features = (log_mel - front_end.mean) / front_end.std
     stage("gates", 0.0)
     outputs, cells = trace(model, features)
-    emissions = _emissions(outputs, checkpoint.seconds_per_step)
+    emissions = checkpoint.emissions(outputs, 0, slice(None))
     best = recognizer.decoder.decode(emissions)[0]
     spans = align(emissions.log_probs, best.tokens)
     chosen = words_of(best, emissions, checkpoint.tokenizer)
@@ -244,11 +243,6 @@ def explain(
         integrated=integrated,
         comparison=comparison,
     )
-
-
-def _emissions(outputs: Outputs, seconds_per_step: float) -> Emissions:
-    phones = None if outputs.phones is None else outputs.phones[0].cpu()
-    return Emissions(outputs.letters[0].cpu(), seconds_per_step, phones)
 
 
 def _spoken(

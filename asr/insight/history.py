@@ -18,6 +18,7 @@ HISTORY_FILE = "history.jsonl"
 _GROUPS: dict[str, tuple[str, ...]] = {
     "loss per token (natural log)": ("train_loss", "valid_loss", "phone_loss", "valid_phone_loss"),
     "loss of text without speech": ("text_loss",),
+    "loss per word piece": ("word_piece_loss",),
     "loss of the teacher": ("teacher_loss",),
     "token accuracy": ("train_token_accuracy", "valid_token_accuracy"),
     "error rates": ("wer", "cer"),

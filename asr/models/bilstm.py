@@ -9,6 +9,9 @@ al. 2018: English spelling is what little data teaches last). The layers above a
 believes, as in self-conditioned CTC (Nozaki and Komatsu 2021), or nothing else: then they can learn
 to spell from text whose sound is made up, for what a phone output says is easier to make up than
 the states of a network.
+
+A third output, beside that of the letters, may name pieces of words, the frequent ones whole: who
+names letters one by one can mix the spellings of two words.
 """
 
 from __future__ import annotations
@@ -25,8 +28,10 @@ from torch import nn
 from asr.config import Config
 from asr.errors import ConfigError
 from asr.models.recurrent import BiRecurrent, MaskedNorm, State, lengths_to_mask
+from asr.types import BestPath
 
 _IMPOSSIBLE, _LOG_SCALE = -12.0, 4.0  # as wide as probabilities, roughly
+_STEPS_AT_ONCE = 512
 
 __all__ = [
     "BiLSTM",
@@ -82,12 +87,14 @@ class Outputs:
         phones: float32 (batch, steps, num_phones) of the same kind, or None.
         encoded: (batch, steps, encoding_size), what the phone output reads; without one, what the
             letters' output reads.
+        states: (batch, steps, encoding_size), what the letters' and the word pieces' outputs read.
         steps: int64 (batch,), valid steps.
     """
 
     letters: torch.Tensor
     phones: torch.Tensor | None
     encoded: torch.Tensor
+    states: torch.Tensor
     steps: torch.Tensor
 
 
@@ -164,7 +171,7 @@ class Subsampling(nn.Module):
         return x.transpose(1, 2).flatten(2), lengths
 
 
-def _check_phones(config: BiLSTMConfig, num_phones: int) -> None:
+def _check_outputs(config: BiLSTMConfig, num_phones: int, num_word_pieces: int) -> None:
     above = config.layers - (config.phone_layer or config.layers)
     if config.letters_from == "phones" and above < 1:
         raise ConfigError(
@@ -178,6 +185,8 @@ def _check_phones(config: BiLSTMConfig, num_phones: int) -> None:
             f"and {num_phones} phones",
             "set it to a layer, and data.lexicon to a lexicon, or leave it out",
         )
+    if num_word_pieces and config.phone_layer is None:
+        raise ConfigError("an output of word pieces needs one of phones", "set model.phone_layer")
 
 
 class BiLSTM(nn.Module):
@@ -186,16 +195,21 @@ class BiLSTM(nn.Module):
     warps: torch.Tensor
 
     def __init__(
-        self, config: BiLSTMConfig, n_mels: int, vocab_size: int, num_phones: int = 0
+        self,
+        config: BiLSTMConfig,
+        n_mels: int,
+        vocab_size: int,
+        num_phones: int = 0,
+        num_word_pieces: int = 0,
     ) -> None:
         """Random weights from torch's global generator.
 
         Raises:
             ConfigError: A phone output without phones or above the highest layer, or letters from
-                phones without an output of them below a layer.
+                phones without an output of them below a layer, or word pieces without phones.
         """
         super().__init__()
-        _check_phones(config, num_phones)
+        _check_outputs(config, num_phones, num_word_pieces)
         self.config = config
         self.subsampling = Subsampling(n_mels, config.conv_channels)
         sizes = [self.subsampling.output_size] + [2 * config.hidden] * config.layers
@@ -210,6 +224,7 @@ class BiLSTM(nn.Module):
         self.phones: PhoneOutput | None = None
         if config.phone_layer is not None:
             self.phones = PhoneOutput(sizes[-1], num_phones, config.letters_from)
+        self.word_pieces = nn.Linear(sizes[-1], num_word_pieces) if num_word_pieces else None
 
     def hear_as(self, warps: torch.Tensor) -> None:
         """From now on, listen to several copies of a recording and average what is said of them.
@@ -232,6 +247,11 @@ class BiLSTM(nn.Module):
     def subsampling_factor(self) -> int:
         """Frames to one step."""
         return self.subsampling.factor
+
+    @property
+    def num_word_pieces(self) -> int:
+        """Size of their vocabulary; 0 without an output of them."""
+        return self.word_pieces.out_features if self.word_pieces is not None else 0
 
     @property
     def encoding_size(self) -> int:
@@ -257,12 +277,13 @@ class BiLSTM(nn.Module):
             outputs, _ = self.recur(chunks, counts, chunking.core, len(chunks) // len(x))
         phones = None if outputs.phones is None else outputs.phones[:, :num_steps]
         letters, encoded = outputs.letters[:, :num_steps], outputs.encoded[:, :num_steps]
-        return Outputs(letters, phones, encoded, steps[:: self.num_copies])
+        states = outputs.states[:, :num_steps]
+        return Outputs(letters, phones, encoded, states, steps[:: self.num_copies])
 
     def spell(
         self, heard: torch.Tensor, phones: torch.Tensor, lengths: torch.Tensor
     ) -> torch.Tensor:
-        """Letters from what the phone output reads and says: only the layers above it.
+        """From what the phone output reads and says: only the layers above it.
 
         Args:
             heard: (batch, steps, 2 * hidden), padded with anything.
@@ -270,7 +291,7 @@ class BiLSTM(nn.Module):
             lengths: int64 (batch,), valid steps, at least 1.
 
         Returns:
-            float32 (batch, steps, vocab_size), natural log-probabilities.
+            (batch, steps, encoding_size), as `Outputs.states`.
 
         Raises:
             ConfigError: There is no phone output.
@@ -283,8 +304,40 @@ class BiLSTM(nn.Module):
         for layer, norm in zip(layers, self.norms[first + 1 :], strict=True):
             x, _ = layer.advance(x, lengths, x.shape[1])
             x = self.dropout(norm(x, lengths))
-        log_probs: torch.Tensor = self.output(x).float().log_softmax(dim=-1)
+        return x
+
+    def letters_of(self, states: torch.Tensor) -> torch.Tensor:
+        """(..., encoding_size) to float32 (..., vocab_size), natural log-probabilities."""
+        log_probs: torch.Tensor = self.output(states).float().log_softmax(dim=-1)
         return log_probs
+
+    def word_pieces_of(self, states: torch.Tensor) -> torch.Tensor:
+        """(..., encoding_size) to float32 (..., num_word_pieces), natural log-probabilities.
+
+        Raises:
+            ConfigError: There is no such output.
+        """
+        if self.word_pieces is None:
+            raise ConfigError("the network has no output of word pieces")
+        log_probs: torch.Tensor = self.word_pieces(states).float().log_softmax(dim=-1)
+        return log_probs
+
+    def best_word_pieces(self, states: torch.Tensor) -> BestPath | None:
+        """The most probable word piece of every step; None without such an output.
+
+        Args:
+            states: (steps, encoding_size) of one recording.
+        """
+        if self.word_pieces is None:
+            return None
+        # Probabilities of thousands of pieces are never held for a whole recording.
+        best = [
+            self.word_pieces_of(some).max(dim=-1) for some in torch.split(states, _STEPS_AT_ONCE)
+        ]
+        return BestPath(
+            torch.cat([found.indices for found in best]).cpu(),
+            torch.cat([found.values for found in best]).cpu(),
+        )
 
     def embed(
         self, features: torch.Tensor, lengths: torch.Tensor
@@ -335,12 +388,12 @@ class BiLSTM(nn.Module):
                 encoded = _in_a_row(x[:, :core], num_chunks)
                 x = self.phones.tell(x, phones)
                 phones = _in_a_row(phones[:, :core], num_chunks)
-        letters = self.output(x[:, :core]).float().log_softmax(dim=-1)
+        letters = self.letters_of(x[:, :core])
         letters = _in_a_row(_mean_probability(letters, copies, num_chunks), num_chunks)
-        if encoded is None:
-            encoded = _of_copies(x[:, :core], copies, num_chunks).mean(dim=1).flatten(1, 2)
+        states_above = _of_copies(x[:, :core], copies, num_chunks).mean(dim=1).flatten(1, 2)
         lengths = _of_copies(lengths, copies, num_chunks)[:, 0].flatten()
-        return Outputs(letters, phones, encoded, lengths), after
+        encoded = states_above if encoded is None else encoded
+        return Outputs(letters, phones, encoded, states_above, lengths), after
 
 
 def _of_copies(x: torch.Tensor, copies: int, num_chunks: int) -> torch.Tensor:

@@ -15,8 +15,8 @@ __all__ = ["warm_start"]
 def warm_start(model: BiLSTM, given: Mapping[str, torch.Tensor]) -> None:
     """Fill `model` with the weights of a network of the same sizes.
 
-    Layers on top that only this one has stay random, and so does a phone output; those that only
-    the other one has are left out.
+    Layers on top that only this one has stay random, and so do an output of phones and one of word
+    pieces; those that only the other one has are left out.
 
     Raises:
         RuntimeError: Other sizes than these differ.
@@ -31,7 +31,7 @@ _NUMBERED = re.compile(r"(layers|norms)\.(\d+)\.")
 
 
 def _is_extra(name: str, others: Mapping[str, torch.Tensor]) -> bool:
-    """Whether it belongs to the phones, or to a layer (or its norm) above all those of others."""
+    """Whether it is of an added output, or of a layer (or its norm) above all those of others."""
     found = _NUMBERED.match(name)
     on_top = found is not None and not any(other.startswith(found.group()) for other in others)
-    return on_top or name.startswith("phones.")
+    return on_top or name.startswith(("phones.", "word_pieces."))

@@ -84,9 +84,7 @@ class StreamingEncoder:
         outputs, self._states = self.checkpoint.model.recur(x, lengths, core, states=self._states)
         self._done += core
         self._drop()
-        phones = None if outputs.phones is None else outputs.phones[0, :core].cpu()
-        letters = outputs.letters[0, :core].cpu()
-        return Emissions(letters, self.checkpoint.seconds_per_step, phones)
+        return self.checkpoint.emissions(outputs, 0, slice(core))
 
     def _embed(self, width: int, num_frames: int | None) -> tuple[torch.Tensor, torch.Tensor]:
         """What the recurrent layers read of the next `width` steps.

@@ -21,6 +21,7 @@ __all__ = [
     "RunConfig",
     "TeacherConfig",
     "TextConfig",
+    "WordPieceConfig",
 ]
 
 
@@ -61,6 +62,14 @@ class PhoneConfig(Config):
     """How far the loss goes from CTC (0) to a random field over its paths (1)."""
     frozen: bool = False
     """Whether only the layers above the phone output are trained, those that spell."""
+
+
+class WordPieceConfig(Config):
+    """The third CTC loss, of frequent words and pieces of the others; it needs phones too."""
+
+    file: Path | None = None
+    """A vocabulary, as `asr word-pieces build` makes it; None for no such output."""
+    weight: float = Field(1.0, ge=0)
 
 
 class TextConfig(Config):
@@ -135,6 +144,7 @@ class RunConfig(Config):
     vocabulary: tuple[str, ...] = ENGLISH
     teacher: TeacherConfig = TeacherConfig()
     phones: PhoneConfig = PhoneConfig()
+    word_pieces: WordPieceConfig = WordPieceConfig()
     text: TextConfig = TextConfig()
     chunks: ChunkConfig = ChunkConfig()
     train: OptimConfig = OptimConfig()
@@ -148,4 +158,6 @@ class RunConfig(Config):
             raise ValueError("phones.frozen needs model.phone_layer")
         if self.text.file is not None and self.model.phone_layer is None:
             raise ValueError("text.file needs model.phone_layer")
+        if self.word_pieces.file is not None and self.model.phone_layer is None:
+            raise ValueError("word_pieces.file needs model.phone_layer")
         return self

@@ -27,6 +27,7 @@ from asr.text import normalise_target
 from asr.tokenizer import Tokenizer
 from asr.training.config import RunConfig
 from asr.types import Utterance
+from asr.word_pieces import open_word_pieces
 
 __all__ = [
     "Corpus",
@@ -161,10 +162,15 @@ def make_dataset(
 ) -> SpeechDataset:
     """The corpus as examples; only training ones are augmented and have a teacher."""
     separator_id = Tokenizer(config.vocabulary).separator_id
-    phones = _phones(corpus, config)
+    phones, word_pieces = _phones(corpus, config), _word_pieces(corpus, config)
     if not training:
         return SpeechDataset(
-            corpus.waveforms, corpus.tokens, front_end, separator_id=separator_id, phones=phones
+            corpus.waveforms,
+            corpus.tokens,
+            front_end,
+            separator_id=separator_id,
+            phones=phones,
+            word_pieces=word_pieces,
         )
     augmenter = None
     if config.augment:
@@ -179,6 +185,7 @@ def make_dataset(
         front_end,
         separator_id=separator_id,
         phones=phones,
+        word_pieces=word_pieces,
         augment=config.augment,
         augmenter=augmenter,
         teacher=teacher,
@@ -198,6 +205,11 @@ def _phones(corpus: Corpus, config: RunConfig) -> list[list[int]] | None:
             "make a lexicon of the corpus's words with asr lexicon build",
         )
     return spoken
+
+
+def _word_pieces(corpus: Corpus, config: RunConfig) -> list[list[int]] | None:
+    tokenizer = open_word_pieces(config.word_pieces.file)
+    return None if tokenizer is None else [tokenizer.encode(text) for text in corpus.texts]
 
 
 def make_loader(

@@ -10,6 +10,7 @@ import copy
 import json
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -63,6 +64,7 @@ from asr.training.state import (
 )
 from asr.training.text import open_text
 from asr.training.validate import Validation, decode_greedy, token_errors, validate
+from asr.word_pieces import open_word_pieces
 
 __all__ = ["Trainer", "train"]
 
@@ -103,13 +105,15 @@ class Trainer:
         self.config, self.out, self.world, self.display = config, out, world, display
         self.tokenizer = Tokenizer(config.vocabulary)
         self.phones = PHONES if config.data.lexicon and config.model.phone_layer else ()
+        pieces = open_word_pieces(config.word_pieces.file)
+        self.word_pieces = pieces.vocabulary if pieces else ()
         self.front_end = LogMel(config.features)
         self.corpus = self._load(config.data.train, None)
         self.valid = self._load(config.data.valid, config.data.max_valid)
         measure_statistics(self.corpus, self.front_end)
         self.dataset = make_dataset(self.corpus, config, self.front_end, training=True)
         torch.manual_seed(config.train.seed)
-        model = first_model(config, self.tokenizer, self.phones, self.front_end)
+        model = first_model(config, *self._vocabularies, self.front_end)
         self.objective = make_objective(config, model, self._teacher_size, self.dataset.phones).to(
             world.device
         )
@@ -143,6 +147,10 @@ class Trainer:
                 f"{len(corpus.skipped)} skipped"
             )
         return corpus
+
+    @property
+    def _vocabularies(self) -> tuple[Tokenizer, Sequence[str], Sequence[str]]:
+        return self.tokenizer, self.phones, self.word_pieces
 
     @property
     def _teacher_size(self) -> int | None:
@@ -253,8 +261,10 @@ class Trainer:
         references = [tokens[:length] for tokens, length in targets]
         self.sums["loss"] += float(losses.ctc[finite].sum())
         self.sums["tokens"] += tokens
-        self.sums["errors"] += token_errors(references, decode_greedy(losses))
+        decoded = decode_greedy(losses.log_probs.argmax(dim=-1), losses.steps)
+        self.sums["errors"] += token_errors(references, decoded)
         self.sums["phone_loss"] += float(losses.phones) * tokens
+        self.sums["word_piece_loss"] += float(losses.word_pieces) * tokens
         self.sums["text_loss"] += float(losses.text) * tokens
         self.sums["teacher_loss"] += float(losses.teacher) * tokens
         self.sums["frames"] += batch.num_frames
@@ -265,6 +275,7 @@ class Trainer:
         return (
             f"loss {self.sums['loss'] / tokens:.3f} "
             f"phones {self.sums['phone_loss'] / tokens:.3f} "
+            f"word pieces {self.sums['word_piece_loss'] / tokens:.3f} "
             f"text {self.sums['text_loss'] / tokens:.3f} "
             f"teacher {self.sums['teacher_loss'] / tokens:.3f} "
             f"token accuracy {1 - self.sums['errors'] / tokens:.1%} speed {self._speed():.0f}x"
@@ -297,7 +308,7 @@ class Trainer:
             self._export(averaged.model, row, "best.safetensors")
 
     def _averaged_objective(self) -> Objective:
-        model = fresh_model(self.config, self.tokenizer, self.phones)
+        model = fresh_model(self.config, *self._vocabularies)
         averaged = make_objective(self.config, model, self._teacher_size, self.dataset.phones)
         averaged.load_state_dict(
             self.average.values if self.config.train.ema_decay else self.objective.state_dict()
@@ -310,6 +321,7 @@ class Trainer:
             epoch=self.epoch + 1,
             train_loss=self.sums["loss"] / tokens,
             phone_loss=self.sums["phone_loss"] / tokens,
+            word_piece_loss=self.sums["word_piece_loss"] / tokens,
             text_loss=self.sums["text_loss"] / tokens,
             teacher_loss=self.sums["teacher_loss"] / tokens,
             train_token_accuracy=1 - self.sums["errors"] / tokens,
@@ -336,7 +348,13 @@ class Trainer:
             "validation": asdict(row),
         }
         save_checkpoint(
-            self.out / name, model, self.front_end, self.tokenizer, provenance, phones=self.phones
+            self.out / name,
+            model,
+            self.front_end,
+            self.tokenizer,
+            provenance,
+            phones=self.phones,
+            word_pieces=self.word_pieces,
         )
 
     def _save(self) -> None:

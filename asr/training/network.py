@@ -37,13 +37,23 @@ def go_on(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"train": train})
 
 
-def fresh_model(config: RunConfig, tokenizer: Tokenizer, phones: Sequence[str]) -> BiLSTM:
+def fresh_model(
+    config: RunConfig,
+    tokenizer: Tokenizer,
+    phones: Sequence[str],
+    word_pieces: Sequence[str] = (),
+) -> BiLSTM:
     """Random weights (torch's global generator)."""
-    return build_model(config.model, config.features.n_mels, len(tokenizer), len(phones))
+    sizes = len(tokenizer), len(phones), len(word_pieces)
+    return build_model(config.model, config.features.n_mels, *sizes)
 
 
 def first_model(
-    config: RunConfig, tokenizer: Tokenizer, phones: Sequence[str], front_end: LogMel
+    config: RunConfig,
+    tokenizer: Tokenizer,
+    phones: Sequence[str],
+    word_pieces: Sequence[str],
+    front_end: LogMel,
 ) -> BiLSTM:
     """Random weights, or those of the model that is to be trained further.
 
@@ -53,13 +63,15 @@ def first_model(
     Raises:
         TrainingError: That model has another vocabulary or other sizes.
     """
-    model = fresh_model(config, tokenizer, phones)
+    model = fresh_model(config, tokenizer, phones, word_pieces)
     if config.phones.frozen:
         _freeze(model)
     if config.init is None:
         return model
     start = load_checkpoint(config.init)
-    if start.tokenizer.vocabulary != tokenizer.vocabulary:
+    known = start.word_pieces.vocabulary if start.word_pieces else ()
+    changed = bool(known and word_pieces) and known != tuple(word_pieces)
+    if changed or start.tokenizer.vocabulary != tokenizer.vocabulary:
         raise TrainingError(f"{config.init}: has another vocabulary than this run")
     try:
         warm_start(model, start.model.state_dict())
@@ -107,6 +119,7 @@ def make_objective(
         crf_weight=config.phones.crf,
         phone_model=phone_model,
         text_weight=config.text.weight,
+        word_piece_weight=config.word_pieces.weight,
     )
 
 
@@ -121,6 +134,8 @@ def parts_of(model: BiLSTM) -> dict[str, list[nn.Parameter]]:
     parts["letters"] = list(model.output.parameters())
     if model.phones is not None:
         parts["phones"] = list(model.phones.parameters())
+    if model.word_pieces is not None:
+        parts["word pieces"] = list(model.word_pieces.parameters())
     return parts
 
 

@@ -17,6 +17,8 @@ from asr.training.splicing import Spliced
 
 __all__ = ["Losses", "Objective"]
 
+_AT_ONCE = 2**21  # probabilities
+
 
 @dataclass(frozen=True, eq=False)
 class Losses:
@@ -26,18 +28,23 @@ class Losses:
         total: Scalar to minimise.
         ctc: float32 (batch,), natural log, per recording, infinite where the text does not fit.
         phones: Scalar, per phone, 0 without phones.
-        text: Scalar, CTC per letter of sentences without recordings, 0 without any.
+        word_pieces: Scalar, per piece, 0 without an output of them.
+        text: Scalar, CTC per letter of sentences without recordings, plus their weighted loss per
+            word piece; 0 without any.
         teacher: Scalar mean squared error, 0 without a teacher.
         log_probs: float32 (batch, steps, vocab), detached.
+        best_pieces: int64 (batch, steps), the best word piece of each step, or None.
         steps: int64 (batch,).
     """
 
     total: torch.Tensor
     ctc: torch.Tensor
     phones: torch.Tensor
+    word_pieces: torch.Tensor
     text: torch.Tensor
     teacher: torch.Tensor
     log_probs: torch.Tensor
+    best_pieces: torch.Tensor | None
     steps: torch.Tensor
 
 
@@ -54,6 +61,7 @@ class Objective(nn.Module):
         crf_weight: float = 0.0,
         phone_model: torch.Tensor | None = None,
         text_weight: float = 1.0,
+        word_piece_weight: float = 1.0,
     ) -> None:
         """Put the parts together.
 
@@ -65,6 +73,7 @@ class Objective(nn.Module):
             crf_weight: How far that loss goes from CTC (0) to the random field (1).
             phone_model: As `asr.training.crf.trigram` makes it; None for CTC.
             text_weight: Of sentences without recordings.
+            word_piece_weight: Of the word pieces' loss, on recordings and on text.
         """
         super().__init__()
         self.phone_model: torch.Tensor | None
@@ -74,6 +83,7 @@ class Objective(nn.Module):
         self.phone_weight = phone_weight
         self.crf_weight = crf_weight
         self.text_weight = text_weight
+        self.word_piece_weight = word_piece_weight
         # Counted anew from the corpus at every start.
         self.register_buffer("phone_model", phone_model, persistent=False)
 
@@ -84,19 +94,32 @@ class Objective(nn.Module):
         outputs = self.model(batch.features, batch.lengths, chunking)
         steps = outputs.steps
         total, ctc = _feasible_ctc(outputs.letters, steps, batch.targets, batch.target_lengths)
-        phones = text = teacher = total.new_zeros(())
+        phones = text = teacher = word_pieces = total.new_zeros(())
+        best_pieces = None
         if outputs.phones is not None and self.phone_weight:
             phones = self._phone_loss(outputs.phones, steps, batch)
             total = total + self.phone_weight * phones
+        if self.model.word_pieces is not None:
+            word_pieces, best_pieces = self._word_piece_loss(
+                outputs.states, steps, batch.word_pieces, batch.word_piece_lengths
+            )
+            total = total + self.word_piece_weight * word_pieces
         if spliced is not None:
             text = self._text_loss(spliced)
             total = total + self.text_weight * text
         if self.teacher_head is not None and batch.teacher is not None:
             teacher = self._teacher_loss(outputs.encoded, steps, batch.teacher)
             total = total + self.teacher_weight * teacher
-        letters = outputs.letters.detach()
         return Losses(
-            total, ctc.detach(), phones.detach(), text.detach(), teacher.detach(), letters, steps
+            total=total,
+            ctc=ctc.detach(),
+            phones=phones.detach(),
+            word_pieces=word_pieces.detach(),
+            text=text.detach(),
+            teacher=teacher.detach(),
+            log_probs=outputs.letters.detach(),
+            best_pieces=best_pieces,
+            steps=steps,
         )
 
     def _phone_loss(
@@ -112,9 +135,37 @@ class Objective(nn.Module):
         return mean + self.crf_weight * per_phone
 
     def _text_loss(self, spliced: Spliced) -> torch.Tensor:
-        log_probs = self.model.spell(spliced.heard, spliced.phones, spliced.lengths)
-        mean, _ = _feasible_ctc(log_probs, spliced.lengths, spliced.targets, spliced.target_lengths)
-        return mean
+        states = self.model.spell(spliced.heard, spliced.phones, spliced.lengths)
+        letters = self.model.letters_of(states)
+        total, _ = _feasible_ctc(letters, spliced.lengths, spliced.targets, spliced.target_lengths)
+        if self.model.word_pieces is None:
+            return total
+        word_pieces, _ = self._word_piece_loss(
+            states, spliced.lengths, spliced.word_pieces, spliced.word_piece_lengths
+        )
+        return total + self.word_piece_weight * word_pieces
+
+    def _word_piece_loss(
+        self,
+        states: torch.Tensor,
+        steps: torch.Tensor,
+        targets: torch.Tensor,
+        lengths: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """CTC per piece, and the best piece of each step (batch, steps).
+
+        It goes through a few recordings at a time: the probabilities of thousands of pieces for
+        all of them at once leave the processor's caches, and take half as long again.
+        """
+        few = max(1, _AT_ONCE // (states.shape[1] * self.model.num_word_pieces))
+        ctc: list[torch.Tensor] = []
+        best: list[torch.Tensor] = []
+        parts = zip(*(torch.split(x, few) for x in (states, steps, targets, lengths)), strict=True)
+        for part, *others in parts:
+            log_probs = self.model.word_pieces_of(part)
+            ctc.append(_masked_ctc(log_probs, *others))
+            best.append(log_probs.detach().argmax(dim=-1))
+        return _per_token(torch.cat(ctc), steps, targets, lengths), torch.cat(best)
 
     def _teacher_loss(
         self, encoded: torch.Tensor, steps: torch.Tensor, target: torch.Tensor
@@ -135,8 +186,25 @@ def _feasible_ctc(
     A text that cannot fit is infinitely unlikely; without it the gradient stays finite, and the
     loop counts it by its infinite loss.
     """
-    feasible = steps >= required_steps(targets, lengths)
-    used = torch.where(feasible, lengths, 0)
-    ctc = ctc_loss(log_probs, steps, targets, used)
-    mean = (ctc * (used > 0)).sum() / used.sum().clamp(min=1)
-    return mean, torch.where(feasible, ctc, torch.inf)
+    ctc = _masked_ctc(log_probs, steps, targets, lengths)
+    mean = _per_token(ctc, steps, targets, lengths)
+    return mean, torch.where(_used(steps, targets, lengths) == lengths, ctc, torch.inf)
+
+
+def _masked_ctc(
+    log_probs: torch.Tensor, steps: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor
+) -> torch.Tensor:
+    """Each recording's loss, of no text at all where its own cannot fit."""
+    return ctc_loss(log_probs, steps, targets, _used(steps, targets, lengths))
+
+
+def _per_token(
+    ctc: torch.Tensor, steps: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor
+) -> torch.Tensor:
+    used = _used(steps, targets, lengths)
+    return (ctc * (used > 0)).sum() / used.sum().clamp(min=1)
+
+
+def _used(steps: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Lengths of the texts that fit, and 0 for the others."""
+    return torch.where(steps >= required_steps(targets, lengths), lengths, 0)

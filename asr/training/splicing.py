@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from asr.ctc import align, is_feasible
 
-__all__ = ["PieceBank", "Spliced", "splice"]
+__all__ = ["PieceBank", "Sentence", "Spliced", "splice"]
 
 _CONFUSED, _DOUBLED = 0.6, 0.15  # parts of what is misheard; the rest is missed
+_AROUND = 4  # steps on either side of a phone; what is further away is a pause
 _EDGE = 0  # stands for what is before the first phone and behind the last; the blank's id
 
 
@@ -40,6 +42,8 @@ class Spliced:
         lengths: int64 (batch,).
         targets: int64 (batch, max_tokens), letters.
         target_lengths: int64 (batch,).
+        word_pieces: int64 (batch, max_pieces), the same text.
+        word_piece_lengths: int64 (batch,), 0 without an output of them.
     """
 
     heard: torch.Tensor
@@ -47,6 +51,8 @@ class Spliced:
     lengths: torch.Tensor
     targets: torch.Tensor
     target_lengths: torch.Tensor
+    word_pieces: torch.Tensor
+    word_piece_lengths: torch.Tensor
 
     def to(self, device: torch.device) -> Spliced:
         """The same batch on another device."""
@@ -61,7 +67,9 @@ class PieceBank:
         self._taken_for: dict[int, npt.NDArray[np.float64]] = {}
 
     def add(self, heard: torch.Tensor, log_probs: torch.Tensor, phones: Sequence[int]) -> None:
-        """Cut a recording between its phones; one that is too short for them is left out.
+        """Cut a recording between its phones, without its pauses.
+
+        One that is too short for its phones is left out.
 
         Args:
             heard: (steps, size), what the phone output read.
@@ -74,6 +82,10 @@ class PieceBank:
         inner = [(left.end_step + right.start_step + 1) // 2 for left, right in pairwise(spans)]
         padded = [_EDGE, *phones, _EDGE]
         for i, (start, end) in enumerate(pairwise([0, *inner, len(log_probs)])):
+            start, end = (
+                max(start, spans[i].start_step - _AROUND),
+                min(end, spans[i].end_step + _AROUND),
+            )
             piece = (heard[start:end], log_probs[start:end])
             self._count(phones[i], log_probs[start:end])
             for context in _contexts(padded[i : i + 3]):
@@ -138,9 +150,17 @@ def _contexts(around: Sequence[int]) -> list[tuple[int, ...]]:
     return [(before, phone, after), (before, phone), (phone,)]
 
 
+class Sentence(NamedTuple):
+    """A text in three vocabularies; without an output of word pieces there are none."""
+
+    letters: Sequence[int]
+    phones: Sequence[int]
+    word_pieces: Sequence[int] = ()
+
+
 def splice(
     bank: PieceBank,
-    sentences: Sequence[tuple[Sequence[int], Sequence[int]]],
+    sentences: Sequence[Sentence],
     rng: np.random.Generator,
     misheard: float = 0.0,
 ) -> Spliced | None:
@@ -148,21 +168,28 @@ def splice(
 
     Args:
         bank: The pieces.
-        sentences: Letters and phones of each.
+        sentences: What is said.
         rng: Chooses among pieces.
         misheard: Part of the phones that are spoken as others; see `PieceBank.mishear`.
     """
-    spoken: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    for letters, phones in sentences:
-        found = bank.speak(bank.mishear(phones, misheard, rng), rng)
-        if found is not None and is_feasible(letters, len(found[0])):
-            spoken.append((*found, torch.tensor(letters)))
+    spoken: list[tuple[torch.Tensor, torch.Tensor, Sentence]] = []
+    for sentence in sentences:
+        found = bank.speak(bank.mishear(sentence.phones, misheard, rng), rng)
+        if found is not None and is_feasible(sentence.letters, len(found[0])):
+            spoken.append((*found, sentence))
     if not spoken:
         return None
+    heard, log_probs, said = zip(*spoken, strict=True)
     return Spliced(
-        pad_sequence([heard for heard, _, _ in spoken], batch_first=True).float(),
-        pad_sequence([log_probs for _, log_probs, _ in spoken], batch_first=True).float(),
-        torch.tensor([len(heard) for heard, _, _ in spoken]),
-        pad_sequence([letters for _, _, letters in spoken], batch_first=True),
-        torch.tensor([len(letters) for _, _, letters in spoken]),
+        pad_sequence(list(heard), batch_first=True).float(),
+        pad_sequence(list(log_probs), batch_first=True).float(),
+        torch.tensor([len(one) for one in heard]),
+        *_padded([one.letters for one in said]),
+        *_padded([one.word_pieces for one in said]),
     )
+
+
+def _padded(sequences: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """int64 (batch, longest), and int64 (batch,) lengths."""
+    tensors = [torch.tensor(sequence, dtype=torch.int64) for sequence in sequences]
+    return pad_sequence(tensors, batch_first=True), torch.tensor([len(one) for one in sequences])

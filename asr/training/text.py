@@ -16,12 +16,10 @@ from asr.lm.corpus import read_sentences
 from asr.models import BiLSTM
 from asr.tokenizer import Tokenizer
 from asr.training.config import RunConfig, TextConfig
-from asr.training.splicing import PieceBank, Spliced, splice
+from asr.training.splicing import PieceBank, Sentence, Spliced, splice
+from asr.word_pieces import open_word_pieces
 
 __all__ = ["SplicedText", "TextSource", "hear_pieces", "open_text"]
-
-Sentence = tuple[list[int], list[int]]
-"""Letters and phones."""
 
 _BATCH = 16
 _POOL = 512
@@ -32,7 +30,12 @@ class TextSource:
     """Sentences of a text file, by chance."""
 
     def __init__(
-        self, path: Path, tokenizer: Tokenizer, phones: Tokenizer, lexicon: Lexicon
+        self,
+        path: Path,
+        tokenizer: Tokenizer,
+        phones: Tokenizer,
+        lexicon: Lexicon,
+        word_pieces: Tokenizer | None = None,
     ) -> None:
         """Read plain or compressed text, a sentence a line, all of it into memory.
 
@@ -40,10 +43,11 @@ class TextSource:
             ManifestError: It cannot be read.
         """
         self.tokenizer, self.phones, self.lexicon = tokenizer, phones, lexicon
+        self.word_pieces = word_pieces
         self.lines = read_sentences(path)
 
     def draw(self, letters: int, rng: np.random.Generator) -> list[Sentence]:
-        """Letters and phones of sentences of similar length; those that have none are passed over.
+        """Sentences of similar length; those without letters or phones are passed over.
 
         Args:
             letters: Of all of them together, padding included; a longer sentence comes alone.
@@ -53,13 +57,17 @@ class TextSource:
         lengths = [float(len(line)) for line in lines]
         chosen = bucket_batches(lengths, letters, rng.integers(2**63, size=2).tolist())[0]
         sentences = (self._sentence(lines[i]) for i in chosen)
-        return [sentence for sentence in sentences if sentence[0] and sentence[1]]
+        return [sentence for sentence in sentences if sentence.letters and sentence.phones]
 
     def _sentence(self, line: str) -> Sentence:
         try:
-            return self.tokenizer.encode(line), self.lexicon.tokens(line, self.phones)
+            return Sentence(
+                self.tokenizer.encode(line),
+                self.lexicon.tokens(line, self.phones),
+                self.word_pieces.encode(line) if self.word_pieces else (),
+            )
         except TokenizerError:
-            return [], []
+            return Sentence((), ())
 
 
 def open_text(config: RunConfig, tokenizer: Tokenizer, rank: int) -> SplicedText | None:
@@ -74,7 +82,8 @@ def open_text(config: RunConfig, tokenizer: Tokenizer, rank: int) -> SplicedText
     if config.model.phone_layer is None or config.data.lexicon is None:
         raise ConfigError("text.file needs model.phone_layer and data.lexicon")
     lexicon = read_lexicon(config.data.lexicon)
-    source = TextSource(config.text.file, tokenizer, Tokenizer(PHONES), lexicon)
+    word_pieces = open_word_pieces(config.word_pieces.file)
+    source = TextSource(config.text.file, tokenizer, Tokenizer(PHONES), lexicon, word_pieces)
     return SplicedText(source, config.text, (config.train.seed, rank))
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+import asr.models.bilstm
 from asr.errors import ConfigError
 from asr.models.bilstm import BiLSTM, BiLSTMConfig, Chunking, Outputs, Subsampling
 
@@ -51,7 +52,7 @@ def assert_heard_the_same(found, expected, tolerance=1e-5):
     """Two outputs have the same valid steps and say the same in them."""
     assert found.steps.tolist() == expected.steps.tolist()
     for row, count in enumerate(found.steps):
-        for name in ("letters", "phones", "encoded"):
+        for name in ("letters", "phones", "encoded", "states"):
             one, other = getattr(found, name)[row], getattr(expected, name)[row]
             torch.testing.assert_close(
                 one[:count], other[:count], rtol=tolerance, atol=tolerance, msg=name
@@ -65,6 +66,7 @@ def assert_each_is_heard_as_alone(model, features, outputs):
             outputs.letters[row : row + 1],
             outputs.phones[row : row + 1],
             outputs.encoded[row : row + 1],
+            outputs.states[row : row + 1],
             outputs.steps[row : row + 1],
         )
         assert_heard_the_same(found, alone)
@@ -244,10 +246,14 @@ def test_letters_may_be_spelled_from_phones_alone():
     model = make_model(phone_layer=1, letters_from="phones")
     features, lengths = batch_of(utterances([24, 13, 31]))
     outputs = model(features, lengths)
-    letters = model.spell(torch.randn_like(outputs.encoded), outputs.phones, outputs.steps)
+    letters = model.letters_of(
+        model.spell(torch.randn_like(outputs.encoded), outputs.phones, outputs.steps)
+    )
     for row, steps in enumerate(outputs.steps.tolist()):
         torch.testing.assert_close(letters[row, :steps], outputs.letters[row, :steps])
-    others = model.spell(outputs.encoded, outputs.phones.roll(1, dims=2), outputs.steps)
+    others = model.letters_of(
+        model.spell(outputs.encoded, outputs.phones.roll(1, dims=2), outputs.steps)
+    )
     assert not torch.allclose(others, letters)
 
 
@@ -259,7 +265,9 @@ def test_the_layers_above_tell_what_is_unlikely_from_what_is_impossible():
     unlikely, impossible = log_probs.clone(), log_probs.clone()
     unlikely[..., 2], impossible[..., 2] = -9.0, -60.0
     lengths, heard = torch.tensor([6]), torch.zeros(1, 6, 10)
-    spelled = [model.spell(heard, x, lengths) for x in (log_probs, unlikely, impossible)]
+    spelled = [
+        model.letters_of(model.spell(heard, x, lengths)) for x in (log_probs, unlikely, impossible)
+    ]
     assert not torch.allclose(spelled[0], spelled[1])
     assert torch.equal(spelled[0], spelled[2])
 
@@ -295,7 +303,7 @@ def test_what_the_phone_output_reads_and_says_is_spelled_like_the_recording(phon
     model.phones.register_forward_hook(lambda _, inputs, __: heard.append(inputs[0]))
     features = torch.nn.utils.rnn.pad_sequence(utterances(lengths), batch_first=True)
     outputs = model(features, torch.tensor(lengths))
-    letters = model.spell(heard[0], outputs.phones, outputs.steps)
+    letters = model.letters_of(model.spell(heard[0], outputs.phones, outputs.steps))
     for row, steps in enumerate(outputs.steps.tolist()):
         torch.testing.assert_close(letters[row, :steps], outputs.letters[row, :steps])
 
@@ -348,7 +356,7 @@ def test_a_network_that_listens_several_times_averages_what_it_hears(
 def test_a_network_that_listens_several_times_spells_once():
     model = make_model(phone_layer=1)
     _, together = heard_alone_and_together(model, None)
-    expected = model.spell(together.encoded, together.phones, together.steps)
+    expected = model.letters_of(model.spell(together.encoded, together.phones, together.steps))
     for row, steps in enumerate(together.steps.tolist()):
         torch.testing.assert_close(together.letters[row, :steps], expected[row, :steps])
 
@@ -362,3 +370,27 @@ def test_padding_and_company_change_nothing_for_one_that_listens_several_times(
     model, features = make_model(phone_layer=1), utterances(lengths)
     model.hear_as(some_warps())
     assert_each_is_heard_as_alone(model, features, model(*batch_of(features, padding, extra)))
+
+
+@torch.no_grad()
+def test_the_best_word_pieces_are_those_of_every_step_at_once(monkeypatch):
+    config = BiLSTMConfig(layers=2, hidden=5, conv_channels=3, phone_layer=1)
+    model = BiLSTM(config, MELS, VOCAB, PHONES, 11).eval()
+    outputs = model(*batch_of(utterances([61])))
+    log_probs = model.word_pieces_of(outputs.states)[0]
+    for at_once in (1, 4, 512):
+        monkeypatch.setattr(asr.models.bilstm, "_STEPS_AT_ONCE", at_once)
+        best = model.best_word_pieces(outputs.states[0])
+        assert torch.equal(best.tokens, log_probs.argmax(dim=-1))
+        torch.testing.assert_close(best.log_probs, log_probs.amax(dim=-1))
+    assert torch.equal(model.letters_of(outputs.states), outputs.letters)
+
+
+def test_word_pieces_need_phones_and_a_network_without_them_has_none():
+    with pytest.raises(ConfigError, match="word pieces needs one of phones"):
+        BiLSTM(BiLSTMConfig(layers=1, hidden=5), MELS, VOCAB, 0, 11)
+    model = make_model(phone_layer=1)
+    assert model.best_word_pieces(torch.zeros(3, 10)) is None
+    assert model.num_word_pieces == 0
+    with pytest.raises(ConfigError, match="no output of word pieces"):
+        model.word_pieces_of(torch.zeros(3, 10))

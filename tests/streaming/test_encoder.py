@@ -24,13 +24,14 @@ def checkpoint(tmp_path_factory):
     torch.manual_seed(0)
     config = BiLSTMConfig(layers=2, hidden=6, conv_channels=2, phone_layer=2)
     return Checkpoint(
-        model=build_model(config, 16, 4, num_phones=5).eval(),
+        model=build_model(config, 16, 4, num_phones=5, num_word_pieces=6).eval(),
         front_end=LogMel(FeatureConfig(n_mels=16)),
         tokenizer=Tokenizer(VOCABULARY),
         phones=Tokenizer(["<blank>", "|", "AA", "B", "K"]),
         provenance={},
         content_hash="",
         path=tmp_path_factory.mktemp("none"),
+        word_pieces=Tokenizer([*VOCABULARY, "ab", "ba"]),
     )
 
 
@@ -54,12 +55,19 @@ def offline(checkpoint, samples, chunking=None):
     return checkpoint.model(features[None], torch.tensor([len(features)]), chunking)
 
 
+@torch.inference_mode()
+def best_word_pieces(checkpoint, outputs):
+    return checkpoint.model.best_word_pieces(outputs.states[0])
+
+
 @pytest.mark.parametrize("num_samples", [1, 399, 400, 1040, 5000, 16000, 50_001])
 def test_one_chunk_over_the_whole_recording_is_the_offline_result_exactly(checkpoint, num_samples):
     samples = noise(num_samples)
     whole, live = offline(checkpoint, samples), stream(checkpoint, samples, Chunking(10_000, 0), [])
     assert torch.equal(live.log_probs, whole.letters[0])
     assert torch.equal(live.phones, whole.phones[0])
+    named = best_word_pieces(checkpoint, whole)
+    assert torch.equal(live.word_pieces.tokens, named.tokens)
 
 
 @settings(max_examples=20, deadline=None)
@@ -77,6 +85,8 @@ def test_chunk_by_chunk_gives_what_the_network_computes_for_these_chunks_at_once
     whole = offline(checkpoint, samples, chunking)
     torch.testing.assert_close(live.log_probs, whole.letters[0], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(live.phones, whole.phones[0], atol=1e-4, rtol=1e-4)
+    named = best_word_pieces(checkpoint, whole)
+    torch.testing.assert_close(live.word_pieces.log_probs, named.log_probs, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("block", [160, 1000, 16_000, 160_000])
@@ -87,6 +97,8 @@ def test_the_size_of_the_blocks_changes_not_one_bit(checkpoint, block):
     found = stream(checkpoint, samples, chunking, sizes)
     assert torch.equal(found.log_probs, expected.log_probs)
     assert torch.equal(found.phones, expected.phones)
+    assert torch.equal(found.word_pieces.tokens, expected.word_pieces.tokens)
+    assert torch.equal(found.word_pieces.log_probs, expected.word_pieces.log_probs)
 
 
 def test_a_chunk_comes_as_soon_as_its_look_ahead_is_there(checkpoint):

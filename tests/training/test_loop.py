@@ -88,7 +88,7 @@ def test_a_handful_of_utterances_is_learnt_by_heart(tmp_path):
 
 def test_errors_in_training_are_counted_on_the_joined_texts(tmp_path, monkeypatch):
     config = tiny_config(tmp_path, join_probability=1.0, epochs=1)
-    monkeypatch.setattr(loop, "decode_greedy", lambda losses: [[] for _ in losses.steps])
+    monkeypatch.setattr(loop, "decode_greedy", lambda best, steps: [[] for _ in steps])
     counted = []
     monkeypatch.setattr(loop, "token_errors", lambda r, h: counted.extend(r) or token_errors(r, h))
     display = Recorder()

@@ -8,7 +8,8 @@ import torch
 from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.errors import ConfigError, TrainingError
 from asr.models import BiLSTMConfig, build_model
-from asr.training.config import PhoneConfig
+from asr.tokenizer import ENGLISH
+from asr.training.config import PhoneConfig, WordPieceConfig
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
 from asr.training.network import go_on, gradient_norms, parts_of
@@ -86,6 +87,26 @@ def test_a_phone_output_is_trained_further_or_taken_away(trained, tmp_path):
         assert torch.equal(given.state_dict()[name], tensor), name
 
 
+def test_word_pieces_may_be_added_and_must_stay_the_same(trained, tmp_path):
+    file, other = tmp_path / "pieces.txt", tmp_path / "other.txt"
+    file.write_text("\n".join([*ENGLISH, "ab", "cab"]))
+    other.write_text("\n".join([*ENGLISH, "ab", "bca"]))
+    config = tiny_config(tmp_path, phones=True, epochs=1)
+    path = train(config, tmp_path / "phones", CPU, Silent())
+    named = config.model_copy(update={"word_pieces": WordPieceConfig(file=file)})
+    added = first_model(further(named, path), tmp_path)
+    assert added.num_word_pieces == len(ENGLISH) + 2
+    assert torch.equal(letters_of(added), letters_of(load_checkpoint(path).model))
+    path = train(further(named, path), tmp_path / "named", CPU, Silent())
+    assert load_checkpoint(path).word_pieces.vocabulary == (*ENGLISH, "ab", "cab")
+    kept = first_model(further(named, path), tmp_path)
+    assert torch.equal(kept.word_pieces.weight, load_checkpoint(path).model.word_pieces.weight)
+    assert first_model(further(config, path), tmp_path).word_pieces is None
+    changed = config.model_copy(update={"word_pieces": WordPieceConfig(file=other)})
+    with pytest.raises(TrainingError, match="another vocabulary"):
+        first_model(further(changed, path), tmp_path)
+
+
 def test_the_first_weights_and_statistics_are_those_of_the_given_model(trained, tmp_path):
     config, path = trained
     trainer = Trainer(further(config, path), tmp_path, World(0, 1, CPU), Silent())
@@ -113,9 +134,10 @@ def test_a_model_that_does_not_fit_is_refused_in_one_line(trained, tmp_path, cha
 @pytest.mark.parametrize("norm", ["layer", "batch", "none"])
 def test_every_parameter_is_in_one_part_of_the_network(norm):
     config = BiLSTMConfig(layers=2, hidden=4, conv_channels=2, norm=norm, phone_layer=1)
-    model = build_model(config, 8, 5, 7)
+    model = build_model(config, 8, 5, 7, 9)
     parts = parts_of(model)
-    assert list(parts) == ["convolutions", "layer 1", "layer 2", "letters", "phones"]
+    names = ["convolutions", "layer 1", "layer 2", "letters", "phones", "word pieces"]
+    assert list(parts) == names
     together = [parameter for part in parts.values() for parameter in part]
     assert sorted(map(id, together)) == sorted(map(id, model.parameters()))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+import asr.training.objective
 from asr.data.dataset import Example, collate
 from asr.models import BiLSTMConfig, build_model
 from asr.training.crf import log_partition, log_probability, trigram
@@ -16,10 +17,10 @@ from asr.training.splicing import Spliced
 VOCAB, PHONES, MELS = 5, 7, 8
 
 
-def make(phone_layer=None, **options):
+def make(phone_layer=None, num_word_pieces=0, **options):
     torch.manual_seed(0)
     config = BiLSTMConfig(layers=2, hidden=6, dropout=0.0, conv_channels=2, phone_layer=phone_layer)
-    return Objective(build_model(config, MELS, VOCAB, PHONES), **options)
+    return Objective(build_model(config, MELS, VOCAB, PHONES, num_word_pieces), **options)
 
 
 @pytest.fixture
@@ -227,9 +228,13 @@ def test_sentences_without_recordings_have_ctc_over_what_the_top_layers_make_of_
         lengths=torch.tensor([9, 6]),
         targets=torch.tensor([[1, 2, 3], [4, 0, 0]]),
         target_lengths=torch.tensor([3, 1]),
+        word_pieces=torch.zeros(2, 0, dtype=torch.int64),
+        word_piece_lengths=torch.tensor([0, 0]),
     )
     batch = collate([example(0, 40, [1, 2], phones=[2, 3, 3])])
-    letters = objective.model.spell(spliced.heard, spliced.phones, spliced.lengths)
+    letters = objective.model.letters_of(
+        objective.model.spell(spliced.heard, spliced.phones, spliced.lengths)
+    )
     expected = (
         torch.nn.functional.ctc_loss(
             letters.transpose(0, 1),
@@ -244,3 +249,48 @@ def test_sentences_without_recordings_have_ctc_over_what_the_top_layers_make_of_
     torch.testing.assert_close(with_text.text, expected.detach(), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(with_text.total - without.total, 0.25 * expected)
     assert without.text == 0
+
+
+NAMED = [
+    replace(example(0, 40, [1, 2, 3]), word_pieces=torch.tensor([6, 1, 8])),
+    replace(example(1, 33, [4, 4]), word_pieces=torch.tensor([7])),
+    replace(example(2, 21, [2]), word_pieces=torch.tensor([8, 8])),
+]
+# 8 frames are 2 steps; two equal pieces need 3.
+TOO_MANY_PIECES = replace(example(3, 8, [1]), word_pieces=torch.tensor([8, 8]))
+
+
+@pytest.mark.parametrize("at_once", [1, 200, 2**21], ids=["one by one", "some", "all"])
+def test_word_piece_ctc_is_torchs_divided_by_all_pieces_however_many_at_once(monkeypatch, at_once):
+    monkeypatch.setattr(asr.training.objective, "_AT_ONCE", at_once)
+    objective = make(1, num_word_pieces=9, word_piece_weight=0.5, phone_weight=0)
+    losses = objective(collate([*NAMED, TOO_MANY_PIECES]))
+    pieces = 0
+    for one in NAMED:
+        outputs = objective.model(one.features[None], torch.tensor([len(one.features)]))
+        log_probs = objective.model.word_pieces_of(outputs.states)
+        lengths = outputs.steps, torch.tensor([len(one.word_pieces)])
+        pieces += torch.nn.functional.ctc_loss(
+            log_probs.transpose(0, 1), one.word_pieces[None], *lengths, reduction="sum"
+        )
+        best = log_probs[0].argmax(dim=-1)
+        assert losses.best_pieces[one.indices[0], : len(best)].tolist() == best.tolist()
+    letters = sum(by_hand(objective, one) for one in [*NAMED, TOO_MANY_PIECES]) / 7
+    torch.testing.assert_close(losses.word_pieces, pieces.detach() / 6, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(losses.total, letters + 0.5 * pieces / 6, rtol=1e-5, atol=1e-5)
+    losses.total.backward()
+    assert all(torch.isfinite(p.grad).all() for p in objective.parameters() if p.grad is not None)
+    assert objective.model.word_pieces.weight.grad.any()
+
+
+def test_sentences_without_recordings_cost_their_word_pieces_too():
+    objective = make(1, num_word_pieces=9, word_piece_weight=0.5)
+    outputs = objective.model(NAMED[0].features[None], torch.tensor([40]))
+    said = torch.tensor([[1, 2, 3]]), torch.tensor([3])
+    named = torch.tensor([[6, 1, 8]]), torch.tensor([3])
+    spliced = Spliced(outputs.encoded, outputs.phones, outputs.steps, *said, *named)
+    alone = objective(collate(NAMED[:1]))
+    losses = objective(collate(NAMED[:1]), None, spliced)
+    # What was heard and said of it is the recording's own.
+    expected = alone.ctc[0] / 3 + 0.5 * alone.word_pieces
+    torch.testing.assert_close(losses.text, expected, rtol=1e-5, atol=1e-5)

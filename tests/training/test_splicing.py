@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.training.splicing import PieceBank, splice
+from asr.training.splicing import PieceBank, Sentence, splice
 
 NUM_PHONES = 6
 BLANK = 0
@@ -116,7 +116,7 @@ def test_a_misheard_sentence_keeps_its_letters():
     bank = PieceBank()
     bank.add(*doubtful([1, 0, 2, 0], [3, 0, 3, 0], 0.3), [1, 2])
     bank.add(*said([3, 3, 3]), [3])
-    sentence = ([7], [1])
+    sentence = Sentence([7], [1])
     found = [
         splice(bank, [sentence], np.random.default_rng(seed), misheard=1.0) for seed in range(40)
     ]
@@ -128,12 +128,15 @@ def test_a_misheard_sentence_keeps_its_letters():
 
 def test_a_batch_has_the_sentences_that_can_be_spoken_and_fit():
     bank = bank_of(([0, 1, 0, 2, 0], [1, 2]))
-    fits, unknown, too_long = ([7, 8], [1, 2]), ([7], [5]), ([7] * 9, [1, 2])
-    batch = splice(bank, [fits, unknown, too_long, ([9], [2])], RNG)
+    fits, unknown = Sentence([7, 8], [1, 2], [4]), Sentence([7], [5])
+    too_long = Sentence([7] * 9, [1, 2])
+    batch = splice(bank, [fits, unknown, too_long, Sentence([9], [2], [5, 6])], RNG)
     assert batch.lengths.tolist() == [5, 2]
     assert batch.target_lengths.tolist() == [2, 1]
     assert batch.targets[0].tolist() == [7, 8]
     assert batch.targets[1, 0] == 9
+    assert batch.word_pieces.tolist() == [[4, 0], [5, 6]]
+    assert batch.word_piece_lengths.tolist() == [1, 2]
     assert batch.heard.shape == (2, 5, 1)
     assert batch.phones.shape == (2, 5, NUM_PHONES)
     assert splice(bank, [unknown], RNG) is None
@@ -142,7 +145,7 @@ def test_a_batch_has_the_sentences_that_can_be_spoken_and_fit():
 @pytest.mark.parametrize("seed", range(3))
 def test_the_same_random_numbers_give_the_same_batch(seed):
     bank = bank_of(*[([i % 5 + 1, 0, 2], [i % 5 + 1, 2]) for i in range(10)])
-    sentences = [([7, 8], [1, 2, 3, 2]), ([7], [2, 4])]
+    sentences = [Sentence([7, 8], [1, 2, 3, 2]), Sentence([7], [2, 4])]
     one, two = (splice(bank, sentences, np.random.default_rng(seed)) for _ in range(2))
     assert torch.equal(one.heard, two.heard)
     assert torch.equal(one.to(torch.device("cpu")).phones, two.phones)

@@ -12,10 +12,11 @@ import torch
 from asr.checkpoint import load_checkpoint
 from asr.errors import AsrError, ConfigError
 from asr.lexicon import PHONES, Lexicon
-from asr.tokenizer import Tokenizer
-from asr.training.config import PhoneConfig, TextConfig
+from asr.tokenizer import ENGLISH, Tokenizer
+from asr.training.config import PhoneConfig, TextConfig, WordPieceConfig
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
+from asr.training.splicing import Sentence
 from asr.training.text import TextSource, hear_pieces, open_text
 
 from .processes import Silent
@@ -36,14 +37,22 @@ def test_sentences_come_with_letters_and_phones(tmp_path):
     drawn = source(tmp_path, "cab ab").draw(25, np.random.default_rng(0))
     letters = [VOCABULARY.index(x) for x in "cab|ab"]
     phones = [PHONES.index(x) for x in ("K", "AA", "B", "|", "AA", "B")]
-    assert drawn == [(letters, phones)] * 4  # six letters each, and the fifth does not fit
+    assert drawn == [Sentence(letters, phones)] * 4  # six letters each, and the fifth does not fit
+
+
+def test_sentences_come_with_word_pieces_where_they_are_wanted(tmp_path):
+    text = source(tmp_path, "cab ab")
+    text.word_pieces = Tokenizer([*ENGLISH, "cab"])
+    drawn = text.draw(7, np.random.default_rng(0))
+    separator, a, b = (ENGLISH.index(x) for x in "|ab")
+    assert [one.word_pieces for one in drawn] == [[len(ENGLISH), separator, a, b]]
 
 
 def test_every_sentence_is_as_likely_as_any_other_and_comes_with_others_of_its_length(tmp_path):
     text = source(tmp_path, "ab", "ab cab ab cab ab cab ab cab")
     rng = np.random.default_rng(0)
     drawn = [text.draw(54, rng) for _ in range(400)]
-    mixed = sum(len({len(letters) for letters, _ in batch}) > 1 for batch in drawn)
+    mixed = sum(len({len(letters) for letters, *_ in batch}) > 1 for batch in drawn)
     assert mixed < 20  # at most one in all those made of a pool
     long = [len(batch) for batch in drawn if len(batch[0][0]) > 2]
     short = [len(batch) for batch in drawn if len(batch[0][0]) == 2]
@@ -66,14 +75,16 @@ def spoken(tmp_path_factory):
 
 
 def spelling(spoken, tmp_path, *, frozen=True):
-    """A run above that one: another layer, trained on recordings and on text."""
+    """A run above that one: another layer and word pieces, trained on recordings and on text."""
     config, path = spoken
     (tmp_path / "text.txt").write_text("abc\ncab\nbb\nc a c\n" * 5)
+    (tmp_path / "pieces.txt").write_text("\n".join([*ENGLISH, "abc", "ca"]))
     return config.model_copy(
         update={
             "init": path,
             "model": config.model.model_copy(update={"layers": 2}),
             "phones": PhoneConfig(frozen=frozen),
+            "word_pieces": WordPieceConfig(file=tmp_path / "pieces.txt"),
             "text": TextConfig(file=tmp_path / "text.txt", letters=20, recordings=6),
             "train": config.train.model_copy(update={"epochs": 2}),
         }
@@ -90,7 +101,8 @@ def test_pieces_are_what_the_phone_output_reads_and_says(spoken, tmp_path):
     example = trainer.dataset[(0, (0,))]
     with torch.no_grad():
         outputs = model(example.features[None], torch.tensor([len(example.features)]))
-        letters = model.spell(heard[None].float(), log_probs[None].float(), outputs.steps)
+        states = model.spell(heard[None].float(), log_probs[None].float(), outputs.steps)
+        letters = model.letters_of(states)
     torch.testing.assert_close(log_probs.float(), outputs.phones[0], rtol=1e-2, atol=1e-2)
     # The phones stand on the top layer here: only the feedback and the output are left.
     torch.testing.assert_close(letters, outputs.letters, rtol=1e-2, atol=1e-2)
@@ -105,6 +117,7 @@ def test_only_what_spells_changes_and_text_has_a_loss(spoken, tmp_path):
         assert same is not name.startswith(("output.", "phones.feedback.")), name
     rows = [json.loads(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()]
     assert 0 < rows[1]["text_loss"] < rows[0]["text_loss"]
+    assert 0 < rows[1]["word_piece_loss"] < rows[0]["word_piece_loss"]
 
 
 @pytest.mark.parametrize("frozen", [True, False])
