@@ -245,6 +245,7 @@ def describe(model: Path) -> dict[str, Any]:
         "features": checkpoint.front_end.config.model_dump(),
         "model": checkpoint.model.config.model_dump(),
         "vocabulary": list(checkpoint.tokenizer.vocabulary),
+        "word_pieces": len(checkpoint.word_pieces) if checkpoint.word_pieces else 0,
         "language_model": {"path": str(lm), "bytes": lm.stat().st_size} if lm else None,
         "provenance": checkpoint.provenance,
     }

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from asr.checkpoint import Checkpoint
 from asr.config import read_yaml
 from asr.data.manifest import read_manifest
-from asr.decoding import BeamDecoder, PhoneBeamDecoder
+from asr.decoding import BeamDecoder, PhoneBeamDecoder, WordPieceDecoder
 from asr.errors import ConfigError
 from asr.insight.explain import Clip, Explanation, explain, pick_word, read_clip
 from asr.insight.gates import DIRECTIONS, Direction
@@ -128,7 +128,8 @@ def _check_writable(path: Path) -> None:
 def _describe_decoder(recognizer: Recognizer) -> str:
     decoder = recognizer.decoder
     if not isinstance(decoder, BeamDecoder | PhoneBeamDecoder):
-        return "greedy decoding"
+        pieces = " of word pieces" if isinstance(decoder, WordPieceDecoder) else ""
+        return f"greedy decoding{pieces}"
     kind = "beam search" + (" over phones" if isinstance(decoder, PhoneBeamDecoder) else "")
     words = f" among {len(decoder.words):,} words" if decoder.words is not None else ""
     model = f" with the language model {decoder.lm.name}" if decoder.lm else ""

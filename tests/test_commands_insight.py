@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,8 +16,9 @@ from PIL import Image
 from asr import cli
 from asr.audio.features import FeatureConfig, LogMel
 from asr.checkpoint import save_checkpoint
+from asr.lexicon import PHONES
 from asr.models import BiLSTMConfig, build_model
-from asr.tokenizer import Tokenizer
+from asr.tokenizer import ENGLISH, Tokenizer
 
 from .training.tones import SAMPLE_RATE, record, speak
 
@@ -79,6 +81,21 @@ def test_what_is_shown_first_can_be_chosen(asr, model, sound, tmp_path):
     assert (values["initial"]["layer"], values["initial"]["direction"]) == (1, "backward")
     assert values["initial"]["word"] == 1
     assert set(values["integrated"]) == {"0", "1"}
+
+
+def test_a_page_names_the_word_pieces_that_greedy_decoding_reads(asr, sound, tmp_path):
+    torch.manual_seed(7)
+    config = BiLSTMConfig(layers=2, hidden=8, conv_channels=4, phone_layer=1)
+    pieces = (*ENGLISH, "the", "cat")
+    network = build_model(config, 80, len(ENGLISH), len(PHONES), len(pieces))
+    torch.nn.init.normal_(network.word_pieces.weight, std=9)
+    path, names = tmp_path / "model.safetensors", {"phones": PHONES, "word_pieces": pieces}
+    save_checkpoint(path, network, LogMel(FeatureConfig()), Tokenizer(), {}, **names)
+    done = asr("explain", sound, "--model", path, "-o", "page.html")
+    assert done.code == 0, done.err
+    page = Path("page.html").read_text()
+    assert "greedy decoding of word pieces" in page
+    assert "which the same layers spell" in page
 
 
 def test_a_stretch_is_explained_at_its_own_time(asr, model, sound, tmp_path):

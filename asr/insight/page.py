@@ -47,6 +47,8 @@ _EXPLAINED = {
     "what else the search found.",
     "letters": "The decoder read letters, so the letters of the word are what is explained; a "
     "language model has no part in this picture.",
+    "word pieces": "The decoder read word pieces. What is explained are the letters of the word, "
+    "which the same layers spell beside them; the number below is not the word’s confidence.",
     "fallback": "The search over phones led to no text that could be spelled in this time; the "
     "text was read from the letters, so the letters of the word are what is explained.",
 }
@@ -157,8 +159,9 @@ def _explained(found: Explanation, decoder: str) -> str:
     """What the saliency is of; nothing where there is no word."""
     if not found.words:
         return ""
-    is_fallback = found.evidence == "letters" and "over phones" in decoder
-    return _EXPLAINED["fallback" if is_fallback else found.evidence]
+    if found.evidence == "letters" and "over phones" in decoder:
+        return _EXPLAINED["fallback"]
+    return _EXPLAINED["word pieces" if "of word pieces" in decoder else found.evidence]
 
 
 # ---- the right text ------------------------------------------------------------------------

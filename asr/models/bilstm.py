@@ -322,6 +322,7 @@ class BiLSTM(nn.Module):
         log_probs: torch.Tensor = self.word_pieces(states).float().log_softmax(dim=-1)
         return log_probs
 
+    @torch.no_grad()
     def best_word_pieces(self, states: torch.Tensor) -> BestPath | None:
         """The most probable word piece of every step; None without such an output.
 

@@ -87,6 +87,7 @@ def test_a_page_says_whether_letters_or_phones_made_a_word():
     assert any(data["phones"]["path"])
     fallen_back = page_of("beam search over phones", phones=True)
     assert "led to no text that could be spelled" in fallen_back
+    assert "which the same layers spell" in page_of("greedy decoding of word pieces")
 
 
 @pytest.mark.parametrize(
