@@ -172,16 +172,17 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         config = build(BiLSTMConfig, _known(header["model"]), str(file))
         phones, word_pieces = header.get("phones", []), header.get("word_pieces", [])
         sizes = len(tokenizer), len(phones), len(word_pieces)
-        with torch.device("meta"):  # random first weights would take longer than all the rest
+        # Random first weights, or moving the network, would take longer than all the rest.
+        with torch.device("meta"):
             model = build_model(config, front_end.config.n_mels, *sizes)
-        model.to_empty(device="cpu")
         scales = _under("scale.", tensors)
         model.load_state_dict(
-            {n: t * scales[n] if n in scales else t for n, t in _under("model.", tensors).items()}
+            {n: t * scales[n] if n in scales else t for n, t in _under("model.", tensors).items()},
+            assign=True,
         )
         front_end.load_state_dict(_under("front_end.", tensors))
-        if config.vocal_tracts != (1.0,):
-            model.hear_as(warp_matrices(config.vocal_tracts, front_end.config))
+        tracts = () if config.vocal_tracts == (1.0,) else config.vocal_tracts
+        model.hear_as(_warps(tracts, front_end.config))
     except (KeyError, RuntimeError, AsrError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{file}: header and weights do not fit: {reason}") from error
@@ -195,6 +196,12 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         content_hash=str(stored),
         path=file,
     )
+
+
+def _warps(tracts: Sequence[float], features: FeatureConfig) -> torch.Tensor:
+    if not tracts:
+        return torch.empty(0, features.n_mels, features.n_mels)
+    return warp_matrices(tracts, features)
 
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

@@ -6,13 +6,13 @@ import sys
 import pytest
 
 import asr
-from asr.decoding import GreedyDecoder, PhoneBeamDecoder
+from asr.decoding import PhoneBeamDecoder, WordPieceDecoder
 from asr.errors import CheckpointError, ConfigError
 
 
 def test_the_bundled_model_is_searched_with_its_language_model():
     assert isinstance(asr.load().decoder, PhoneBeamDecoder)
-    assert isinstance(asr.load(decoder="greedy").decoder, GreedyDecoder)
+    assert isinstance(asr.load(decoder="greedy").decoder, WordPieceDecoder)
 
 
 def test_what_is_not_there_is_named(tmp_path):

@@ -17,6 +17,8 @@ and must be opened by every later version.
 import hashlib
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -219,6 +221,16 @@ def test_a_model_with_word_pieces_comes_back_with_them_and_names_the_same(tmp_pa
     torch.testing.assert_close(emissions.word_pieces.log_probs, log_probs.amax(dim=-1))
     assert torch.equal(emissions.log_probs, expected.letters[1, 1:5])
     assert torch.equal(emissions.phones, expected.phones[1, 1:5])
+
+
+def test_to_open_a_model_torchs_compiler_is_not_imported(tmp_path):
+    save_checkpoint(tmp_path / "m", *make_parts(phone_layer=1), {}, phones=PHONES)
+    program = (
+        "import sys, pathlib; from asr.checkpoint import load_checkpoint; "
+        "load_checkpoint(pathlib.Path(sys.argv[1])); "
+        "assert not {'torch._dynamo', 'sympy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path / "m"], check=True)
 
 
 def test_a_model_without_phones_comes_back_without(tmp_path):

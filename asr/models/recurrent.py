@@ -121,6 +121,8 @@ def _make_cell(cell: Cell, input_size: int, hidden: int) -> nn.RNNBase:
     """
     module = _CELLS[cell](input_size, hidden, batch_first=True)
     parameters = dict(module.named_parameters())
+    if parameters["weight_hh_l0"].is_meta:
+        return module  # weights will be given; to draw none, torch would import its compiler
     nn.init.xavier_uniform_(parameters["weight_ih_l0"])
     for gate in torch.split(parameters["weight_hh_l0"].data, hidden):
         nn.init.orthogonal_(gate)
