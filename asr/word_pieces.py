@@ -119,6 +119,7 @@ def build_word_pieces(texts: Sequence[Path], out: Path, size: int, least: int = 
         word for text in texts for line in read_sentences(text) for word in line.split()
     )
     pieces = learn_word_pieces({word: n for word, n in words.items() if n >= least}, size)
+    out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".tmp")
     partial.write_text("\n".join(pieces) + "\n", encoding="utf-8")
     partial.replace(out)

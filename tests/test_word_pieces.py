@@ -78,7 +78,7 @@ def test_a_file_is_made_of_texts_and_opened_as_a_vocabulary(tmp_path):
     plain, packed = tmp_path / "a.txt", tmp_path / "b.txt.xz"
     plain.write_text("the cat\nthe rare\n" * 5)
     packed.write_bytes(lzma.compress(b"the dog\n" * 5))
-    out = tmp_path / "pieces.txt"
+    out = tmp_path / "new" / "pieces.txt"
     number = build_word_pieces([plain, packed], out, 33, least=10)
     tokenizer = open_word_pieces(out)
     assert number == len(tokenizer) == len(ENGLISH) + 1  # th is never used, only the
