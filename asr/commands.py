@@ -17,13 +17,19 @@ from asr.audio.files import find_audio, probe_duration
 from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.config import build, parse_overrides
 from asr.data.manifest import read_manifest, unique_names
-from asr.decoding import BeamDecoder, PhoneBeamDecoder
+from asr.decoding import BeamDecoder, PhoneBeamDecoder, WordPieceDecoder
 from asr.errors import AsrError, ConfigError
 from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
 from asr.lm import LmConfig, build_lm
 from asr.recognizer import Recognizer
 from asr.text import get_normaliser
-from asr.tuning import Trial, compute_emissions, tune, tune_confidence
+from asr.tuning import (
+    Trial,
+    compute_emissions,
+    tune,
+    tune_confidence,
+    tune_greedy_confidence,
+)
 from asr.types import Transcript
 from asr.word_pieces import build_word_pieces
 from asr.writers import FORMATS, save, write
@@ -221,6 +227,9 @@ def run_tune(
     best = tune(decoder, emissions, references, lambda trial: _print_trial(stderr, trial))
     weights = best.config.model_dump(include={"lm_weight", "word_score", "letter_weight"})
     weights |= tune_confidence(decoder.with_config(best.config), emissions, references)
+    if recognizer.checkpoint.word_pieces:
+        greedy = WordPieceDecoder(decoder.tokenizer, recognizer.checkpoint.word_pieces)
+        weights["greedy"] = tune_greedy_confidence(greedy, emissions, references)
     output.write_text(f"# WER {best.wer:.2%} on {count} utterances\n" + yaml.safe_dump(weights))
 
 

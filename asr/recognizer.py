@@ -22,7 +22,7 @@ from asr.audio.files import read_blocks
 from asr.audio.windows import Window, WindowPlan, cut_windows
 from asr.checkpoint import Checkpoint, load_checkpoint
 from asr.config import load
-from asr.decoding import BeamConfig, Decoder, make_decoder, words_of
+from asr.decoding import Decoder, DecoderSettings, make_decoder, words_of
 from asr.errors import AsrError, ConfigError, DeviceError
 from asr.lexicon import Lexicon, read_lexicon
 from asr.lm import read_words
@@ -276,11 +276,14 @@ def load_recognizer(
     checkpoint = load_checkpoint(model or PRETRAINED, pick_device(device))
     lm = lm or checkpoint.language_model()
     name = decoder or ("beam" if lm else "greedy")
-    settings = checkpoint.path.parent / "decoder.yaml"
-    config = load(BeamConfig, settings) if settings.exists() else None
+    file = checkpoint.path.parent / "decoder.yaml"
+    settings = load(DecoderSettings, file) if file.exists() else None
     if name == "greedy":
         made = make_decoder(
-            name, checkpoint.tokenizer, config=config, word_pieces=checkpoint.word_pieces
+            name,
+            checkpoint.tokenizer,
+            word_pieces=checkpoint.word_pieces,
+            greedy=settings.greedy if settings else None,
         )
     else:
         made = make_decoder(
@@ -288,7 +291,7 @@ def load_recognizer(
             checkpoint.tokenizer,
             lm=lm,
             words=read_words(lm) if lm else None,
-            config=config,
+            config=settings,
             pronunciations=_pronunciations(checkpoint, lexicon),
         )
     return Recognizer(checkpoint, made, batch_windows=batch_windows)

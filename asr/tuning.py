@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from asr.audio.files import read_audio
-from asr.decoding import BeamConfig, BeamDecoder, PhoneBeamDecoder
+from asr.decoding import BeamConfig, BeamDecoder, PhoneBeamDecoder, WordPieceDecoder
 from asr.decoding.posteriors import word_posteriors
 from asr.recognizer import Recognizer
 from asr.scoring import score, score_utterances
@@ -21,15 +21,15 @@ from asr.scoring.alignment import DELETION, HIT
 from asr.scoring.calibration import calibrate
 from asr.types import Emissions, Utterance
 
-__all__ = ["Trial", "compute_emissions", "tune", "tune_confidence"]
+__all__ = ["Trial", "compute_emissions", "tune", "tune_confidence", "tune_greedy_confidence"]
 
 STEPS = {"lm_weight": 0.2, "word_score": 1.0, "letter_weight": 0.3}
 """The wide step of each weight."""
 HALVINGS = 1
 SCALES = tuple(round(0.05 * 1.25**k, 3) for k in range(20))
-"""Tried for `BeamConfig.confidence_scale`: 0.05 to 3.5."""
+"""Tried for `confidence_scale`: 0.05 to 3.5."""
 CEILINGS = tuple(round(0.7 + 0.02 * k, 2) for k in range(16))
-"""Tried for `BeamConfig.confidence_ceiling`."""
+"""Tried for `confidence_ceiling`."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,37 @@ def tune_confidence(
     found = [decoder.decode(one, num_best=decoder.config.candidates) for one in emissions]
     texts = [[decoder.tokenizer.decode(one.tokens).split() for one in some] for some in found]
     scores = [[one.score for one in some] for some in found]
-    aligned = score_utterances(references, [" ".join(some[0]) for some in texts])
-    right = [op == HIT for one in aligned for op in one.operations if op != DELETION]
 
     def shares(scale: float) -> list[float]:
         pairs = zip(texts, scores, strict=True)
         return [share for some, their in pairs for share in word_posteriors(some, their, scale)]
+
+    return _most_telling(shares, _are_right(references, [" ".join(some[0]) for some in texts]))
+
+
+def tune_greedy_confidence(
+    decoder: WordPieceDecoder, emissions: Sequence[Emissions], references: Sequence[str]
+) -> dict[str, float]:
+    """The same for greedy decoding over word pieces; the decoder's own settings do not count."""
+    plain = WordPieceDecoder(decoder.tokenizer, decoder.word_pieces)
+    found = [plain.decode(one)[0] for one in emissions]
+    beliefs = [belief for one in found for belief in one.confidences]
+    texts = [decoder.tokenizer.decode(one.tokens) for one in found]
+    return _most_telling(
+        lambda scale: [belief**scale for belief in beliefs], _are_right(references, texts)
+    )
+
+
+def _are_right(references: Sequence[str], texts: Sequence[str]) -> list[bool]:
+    """Of every word of the texts, whether it is a hit."""
+    aligned = score_utterances(references, texts)
+    return [op == HIT for one in aligned for op in one.operations if op != DELETION]
+
+
+def _most_telling(
+    shares: Callable[[float], Sequence[float]], right: Sequence[bool]
+) -> dict[str, float]:
+    """The scale and the ceiling whose confidences have the largest normalised cross entropy."""
 
     def information(shares: Sequence[float], ceiling: float) -> float:
         judged = [

@@ -22,8 +22,10 @@ from asr.audio.features import FeatureConfig, LogMel
 from asr.audio.vocal_tract import warp_frequencies
 from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.errors import DeviceError
+from asr.lexicon import PHONES
 from asr.models import BiLSTMConfig, build_model
-from asr.tokenizer import Tokenizer
+from asr.recognizer import load_recognizer
+from asr.tokenizer import ENGLISH, Tokenizer
 
 from .training.tones import SAMPLE_RATE, speak, tiny_config
 
@@ -444,10 +446,15 @@ def test_a_lexicon_is_built_from_words_and_a_dictionary(asr, tmp_path):
 TUNED = ["lm_weight", "word_score", "letter_weight", "confidence_scale", "confidence_ceiling"]
 
 
-def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, sound, tmp_path):
+@pytest.fixture
+def lm(asr, tmp_path):
     (tmp_path / "t.txt").write_text("the cat sat\nthe dog sat\nthe cat ran\n" * 3)
     lm = tmp_path / "t.lm"
     assert asr("lm", "build", tmp_path / "t.txt", "-o", lm, "--set", "order=2").code == 0
+    return lm
+
+
+def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, lm, sound, tmp_path):
     entry = {"audio_filepath": str(sound("a.wav")), "text": "the cat sat", "id": "a"}
     manifest = write_manifest(tmp_path / "m.jsonl", entry)
     settings = tmp_path / "decoder.yaml"
@@ -460,6 +467,24 @@ def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, sou
     assert best.startswith(f"lm_weight {chosen['lm_weight']} word_score {chosen['word_score']} ")
     refused = asr("tune", manifest, "--model", model, "-o", settings)
     assert_refused(refused, 2, "no language model", "--lm")
+
+
+def test_the_confidences_of_word_pieces_are_tuned_with_the_beam(asr, lm, sound, tmp_path):
+    torch.manual_seed(7)
+    config = BiLSTMConfig(layers=2, hidden=8, conv_channels=4, phone_layer=1)
+    pieces = (*ENGLISH, "the", "cat")
+    network = build_model(config, 80, len(ENGLISH), len(PHONES), len(pieces))
+    torch.nn.init.normal_(network.word_pieces.weight, std=9)
+    path, names = tmp_path / "m" / "model.safetensors", {"phones": PHONES, "word_pieces": pieces}
+    path.parent.mkdir()
+    save_checkpoint(path, network, LogMel(FeatureConfig()), Tokenizer(), {}, **names)
+    entry = {"audio_filepath": str(sound("a.wav")), "text": "the cat sat", "id": "a"}
+    manifest, settings = write_manifest(tmp_path / "m.jsonl", entry), path.parent / "decoder.yaml"
+    assert asr("tune", manifest, "--model", path, "--lm", lm, "-o", settings).code == 0
+    greedy = yaml.safe_load(settings.read_text())["greedy"]
+    assert set(greedy) == {"confidence_scale", "confidence_ceiling"}
+    decoder = load_recognizer(path, decoder="greedy", device="cpu").decoder
+    assert decoder.config.model_dump() == greedy
 
 
 @pytest.mark.parametrize(("weights", "least"), [("int8", 0), ("float32", 1.5)])

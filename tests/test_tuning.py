@@ -5,14 +5,20 @@ import torch
 
 from asr.audio.features import FeatureConfig, LogMel
 from asr.checkpoint import load_checkpoint, save_checkpoint
-from asr.decoding import BeamConfig, BeamDecoder, GreedyDecoder, PhoneBeamDecoder
+from asr.decoding import (
+    BeamConfig,
+    BeamDecoder,
+    GreedyDecoder,
+    PhoneBeamDecoder,
+    WordPieceDecoder,
+)
 from asr.decoding.posteriors import word_posteriors
 from asr.lexicon import Lexicon
 from asr.models import BiLSTMConfig, build_model
 from asr.recognizer import Recognizer
 from asr.tokenizer import Tokenizer
-from asr.tuning import compute_emissions, tune, tune_confidence
-from asr.types import Emissions, Utterance
+from asr.tuning import compute_emissions, tune, tune_confidence, tune_greedy_confidence
+from asr.types import BestPath, Emissions, Utterance
 
 TOKENIZER = Tokenizer(("<blank>", "|", "a", "b", "d", "e"))
 # "bad" sounds a little more like what was said than "bed"; only the language model knows better.
@@ -130,3 +136,19 @@ def test_a_scale_comes_out_even_where_all_words_are_right():
     decoder = BeamDecoder(TOKENIZER, BeamConfig(beam_size=100), words=["bad", "bed"])
     heard = spelled({3: 0.99}, {2: 2 / 3, 5: 1 / 3}, {4: 0.99})
     assert tune_confidence(decoder, [heard], ["bad"])["confidence_scale"] > 0
+
+
+def test_greedy_confidences_are_scaled_until_they_come_true():
+    """A word that the network gives 0.8 is right in half of ten clips, one of 0.99 always."""
+    words = Tokenizer([*TOKENIZER.vocabulary, "bad", "bed"])
+    heard = []
+    for belief in (0.8, 0.99):
+        path = BestPath(torch.tensor([0, 6, 0]), torch.tensor([0.99, belief, 0.99]).log())
+        letters = spelled({3: 0.99}, {2: 0.99}, {4: 0.99})
+        heard.append(Emissions(letters.log_probs, 0.04, None, path))
+    references = ["bad"] * 5 + ["bed"] * 5 + ["bad"] * 10
+    decoder = WordPieceDecoder(TOKENIZER, words)
+    found = tune_greedy_confidence(decoder, [heard[0]] * 10 + [heard[1]] * 10, references)
+    scale, ceiling = found["confidence_scale"], found["confidence_ceiling"]
+    assert ceiling * 0.8**scale == pytest.approx(0.5, abs=0.05)
+    assert ceiling * 0.99**scale > 0.95

@@ -10,7 +10,7 @@ from typing import Protocol
 from asr.decoding.beam import BeamConfig, BeamDecoder
 from asr.decoding.greedy import GreedyDecoder
 from asr.decoding.phonetic import PhoneBeamDecoder
-from asr.decoding.word_pieces import WordPieceDecoder
+from asr.decoding.word_pieces import GreedyConfig, WordPieceDecoder
 from asr.decoding.words import words_of
 from asr.errors import ConfigError
 from asr.lexicon import Lexicon
@@ -22,7 +22,9 @@ __all__ = [
     "BeamConfig",
     "BeamDecoder",
     "Decoder",
+    "DecoderSettings",
     "DecoderStream",
+    "GreedyConfig",
     "GreedyDecoder",
     "PhoneBeamDecoder",
     "WordPieceDecoder",
@@ -59,6 +61,12 @@ class Decoder(Protocol):
         ...
 
 
+class DecoderSettings(BeamConfig):
+    """What a model's decoder.yaml holds: the settings of beam search, and those of greedy."""
+
+    greedy: GreedyConfig = GreedyConfig()
+
+
 @dataclass(frozen=True)
 class Parts:
     """What decoders are made of; see `make_decoder`."""
@@ -69,12 +77,13 @@ class Parts:
     config: BeamConfig | None
     pronunciations: tuple[Tokenizer, Lexicon] | None
     word_pieces: Tokenizer | None
+    greedy: GreedyConfig | None
 
 
 def _make_greedy(parts: Parts) -> Decoder:
     if parts.word_pieces is None:
         return GreedyDecoder(parts.tokenizer)
-    return WordPieceDecoder(parts.tokenizer, parts.word_pieces)
+    return WordPieceDecoder(parts.tokenizer, parts.word_pieces, parts.greedy)
 
 
 def _make_beam(parts: Parts) -> Decoder:
@@ -98,6 +107,7 @@ def make_decoder(
     config: BeamConfig | None = None,
     pronunciations: tuple[Tokenizer, Lexicon] | None = None,
     word_pieces: Tokenizer | None = None,
+    greedy: GreedyConfig | None = None,
 ) -> Decoder:
     """The decoder of this name; one that has no use for a lexicon or a language model takes none.
 
@@ -106,15 +116,17 @@ def make_decoder(
         tokenizer: The vocabulary of the emissions.
         lm: A word n-gram model, ARPA or KenLM binary; needs `words`.
         words: What may come out.
-        config: Search widths and weights.
+        config: Search widths and weights of the beam.
         pronunciations: The vocabulary of the emissions' phones, and how words sound; with them
             beam search goes over phones.
         word_pieces: The vocabulary of the emissions' word pieces; with it greedy decoding goes
             over these.
+        greedy: What confidences of word pieces are worth.
 
     Raises:
         ConfigError: No such decoder.
     """
     if name not in DECODERS:
         raise ConfigError(f"no decoder {name!r}", f"there are: {', '.join(sorted(DECODERS))}")
-    return DECODERS[name](Parts(tokenizer, lm, words, config, pronunciations, word_pieces))
+    parts = Parts(tokenizer, lm, words, config, pronunciations, word_pieces, greedy)
+    return DECODERS[name](parts)

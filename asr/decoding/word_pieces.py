@@ -5,28 +5,44 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
+from pydantic import Field
+
+from asr.config import Config
 from asr.ctc import align, is_feasible
 from asr.decoding.greedy import GreedyDecoder, GreedyStream
 from asr.errors import DecoderError
 from asr.tokenizer import Tokenizer
 from asr.types import Emissions, Hypothesis
 
-__all__ = ["WordPieceDecoder", "WordPieceStream"]
+__all__ = ["GreedyConfig", "WordPieceDecoder", "WordPieceStream"]
+
+
+class GreedyConfig(Config):
+    """What a network's belief in the pieces of a word is worth: networks are surer than right."""
+
+    confidence_scale: float = Field(default=1.0, ge=0)
+    """What the logarithm of a word's probability is multiplied by."""
+    confidence_ceiling: float = Field(default=1.0, gt=0, le=1)
+    """How sure a word is of whose pieces the network has no doubt."""
 
 
 class WordPieceDecoder:
     """Best-path decoding of word pieces; hypotheses are in letters, like those of every decoder."""
 
-    def __init__(self, tokenizer: Tokenizer, word_pieces: Tokenizer) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, word_pieces: Tokenizer, config: GreedyConfig | None = None
+    ) -> None:
         """Store the vocabularies of the emissions: that of letters and that of word pieces."""
         self.tokenizer = tokenizer
         self.word_pieces = word_pieces
+        self.config = config or GreedyConfig()
 
     def decode(self, emissions: Emissions, num_best: int = 1) -> list[Hypothesis]:
         """The one hypothesis of the best path, whatever `num_best`.
 
         Its score is the natural log-probability of that path alone. A word's confidence is the
-        product of its pieces' probabilities, each at its own highest step.
+        product of its pieces' probabilities, each at its own highest step, to the power of the
+        configured scale and times the ceiling.
 
         Raises:
             DecoderError: The emissions have no word pieces.
@@ -57,8 +73,9 @@ class WordPieceDecoder:
             peaks.append((token, float(best.log_probs[start:end][named].max())))
         runs = groupby(peaks, key=lambda peak: peak[0] == separator_id)
         words = [[log_prob for _, log_prob in run] for is_between, run in runs if not is_between]
+        scale, ceiling = self.config.confidence_scale, self.config.confidence_ceiling
         # Rows of probabilities sum to one only up to rounding.
-        return tuple(min(1.0, math.exp(sum(word))) for word in words)
+        return tuple(ceiling * min(1.0, math.exp(scale * sum(word))) for word in words)
 
 
 class WordPieceStream:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from asr.decoding import GreedyDecoder, WordPieceDecoder, make_decoder
+from asr.decoding import GreedyConfig, GreedyDecoder, WordPieceDecoder, make_decoder
 from asr.decoding.greedy import CLOSING_STEPS
 from asr.errors import DecoderError
 from asr.tokenizer import ENGLISH, Tokenizer
@@ -46,6 +46,14 @@ def test_a_confidence_is_the_product_of_the_pieces_peaks():
     ).log()
     (found,) = DECODER.decode(emissions)
     assert found.confidences == pytest.approx((0.9, 0.6 * 0.7))
+
+
+def test_confidences_are_scaled_and_have_a_ceiling():
+    config = GreedyConfig(confidence_scale=2, confidence_ceiling=0.9)
+    decoder = make_decoder("greedy", TOKENIZER, word_pieces=PIECES, greedy=config)
+    (found,) = decoder.decode(heard("-be-d---ed-", "- b e d - - - - - ed -", 0.8))
+    # Four pieces of 0.8 each.
+    assert found.confidences == pytest.approx((0.9 * (0.8**4) ** 2,))
 
 
 def test_a_piece_that_comes_twice_has_the_peak_of_its_own_place():
