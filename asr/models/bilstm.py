@@ -1,8 +1,6 @@
 """The acoustic model: convolutional subsampling, stacked BiLSTM, linear CTC outputs.
 
-Graves and Schmidhuber (2005) for the bidirectional LSTM, Graves et al. (2006) for CTC. Two
-convolutions of stride 2 turn four frames into one step, as most CTC systems do since Amodei et
-al. (2016, Deep Speech 2): 25 steps a second are still more than letters are spoken.
+Graves and Schmidhuber (2005) for the bidirectional LSTM, Graves et al. (2006) for CTC.
 
 A second output may stand on a lower layer and name phones (Sanabria and Metze 2018, Krishna et
 al. 2018: English spelling is what little data teaches last). The layers above are told what it
@@ -19,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar, cast
+from typing import Annotated, Literal, cast
 
 import torch
 from pydantic import Field
@@ -27,7 +25,8 @@ from torch import nn
 
 from asr.config import Config
 from asr.errors import ConfigError
-from asr.models.recurrent import BiRecurrent, MaskedNorm, State, lengths_to_mask
+from asr.models.recurrent import BiRecurrent, MaskedNorm, State
+from asr.models.subsampling import Subsampling
 from asr.types import BestPath
 
 _IMPOSSIBLE, _LOG_SCALE = -12.0, 4.0  # as wide as probabilities, roughly
@@ -38,7 +37,6 @@ __all__ = [
     "BiLSTMConfig",
     "Chunking",
     "Outputs",
-    "Subsampling",
     "cut_chunks",
 ]
 
@@ -143,32 +141,6 @@ def cut_chunks(
     starts = torch.arange(num_chunks, device=x.device) * chunking.core
     counts = (lengths[:, None] - starts).clamp(0, width)
     return chunks.transpose(2, 3).flatten(0, 1), counts.flatten()
-
-
-class Subsampling(nn.Module):
-    """Two 3x3 convolutions of stride 2 over time and frequency: four frames to one step."""
-
-    factor = 4
-
-    def __init__(self, n_mels: int, channels: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(
-            nn.Conv2d(inputs, channels, kernel_size=3, stride=2, padding=1)
-            for inputs in (1, channels)
-        )
-        self.output_size = channels * _halve(_halve(n_mels))
-
-    def forward(
-        self, features: torch.Tensor, lengths: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(batch, frames, n_mels) to (batch, steps, output_size), and the steps of each."""
-        x = features[:, None]
-        for conv in self.convs:
-            # What a convolution reads past the end must be zero whatever the batch's padding.
-            padding = ~lengths_to_mask(lengths, x.shape[2])
-            x = torch.relu(conv(x.masked_fill(padding[:, None, :, None], 0)))
-            lengths = _halve(lengths)
-        return x.transpose(1, 2).flatten(2), lengths
 
 
 def _check_outputs(config: BiLSTMConfig, num_phones: int, num_word_pieces: int) -> None:
@@ -298,13 +270,9 @@ class BiLSTM(nn.Module):
         """
         if self.phones is None:
             raise ConfigError("only a network with a phone output can spell")
-        x = self.phones.tell(heard, phones)
-        first = self.config.phone_layer or 0
-        layers = cast(Sequence[BiRecurrent], self.layers[first:])
-        for layer, norm in zip(layers, self.norms[first + 1 :], strict=True):
-            x, _ = layer.advance(x, lengths, x.shape[1])
-            x = self.dropout(norm(x, lengths))
-        return x
+        x, first = self.phones.tell(heard, phones), self.config.phone_layer or 0
+        above = range(first, len(self.layers))
+        return self._advance(above, x, lengths, x.shape[1], 1, [None] * len(self.layers))[0]
 
     def letters_of(self, states: torch.Tensor) -> torch.Tensor:
         """(..., encoding_size) to float32 (..., vocab_size), natural log-probabilities."""
@@ -374,27 +342,41 @@ class BiLSTM(nn.Module):
         Returns:
             Outputs of the cores, of a recording's chunks in a row, and the states behind them.
         """
-        copies, phones, encoded, after = self.num_copies, None, None, []
-        before = states or [None] * len(self.layers)
-        layers = cast(Sequence[BiRecurrent], self.layers)
-        modules = zip(layers, list(self.norms)[1:], before, strict=True)
-        for number, (layer, norm, state) in enumerate(modules, start=1):
-            x, state = layer.advance(x, lengths, core, num_chunks, state)
-            after.append(state)
-            x = self.dropout(norm(x, lengths))
-            if self.phones is not None and number == self.config.phone_layer:
-                phones = _mean_probability(self.phones(x), copies, num_chunks)
-                x, lengths = (_of_copies(y, copies, num_chunks) for y in (x, lengths))
-                x, lengths, copies = x.mean(dim=1).flatten(0, 1), lengths[:, 0].flatten(), 1
-                encoded = _in_a_row(x[:, :core], num_chunks)
-                x = self.phones.tell(x, phones)
-                phones = _in_a_row(phones[:, :core], num_chunks)
+        copies, phones, encoded = self.num_copies, None, None
+        before, first = states or [None] * len(self.layers), self.config.phone_layer
+        below, above = range(first or 0), range(first or 0, len(self.layers))
+        x, after = self._advance(below, x, lengths, core, num_chunks, before)
+        if self.phones is not None:
+            phones = _mean_probability(self.phones(x), copies, num_chunks)
+            x, lengths = (_of_copies(y, copies, num_chunks) for y in (x, lengths))
+            x, lengths, copies = x.mean(dim=1).flatten(0, 1), lengths[:, 0].flatten(), 1
+            encoded = _in_a_row(x[:, :core], num_chunks)
+            x = self.phones.tell(x, phones)
+            phones = _in_a_row(phones[:, :core], num_chunks)
+        x, after_above = self._advance(above, x, lengths, core, num_chunks, before)
         letters = self.letters_of(x[:, :core])
         letters = _in_a_row(_mean_probability(letters, copies, num_chunks), num_chunks)
         states_above = _of_copies(x[:, :core], copies, num_chunks).mean(dim=1).flatten(1, 2)
         lengths = _of_copies(lengths, copies, num_chunks)[:, 0].flatten()
         encoded = states_above if encoded is None else encoded
-        return Outputs(letters, phones, encoded, states_above, lengths), after
+        return Outputs(letters, phones, encoded, states_above, lengths), after + after_above
+
+    def _advance(
+        self,
+        which: range,
+        x: torch.Tensor,
+        lengths: torch.Tensor,
+        core: int,
+        num_chunks: int,
+        before: Sequence[State | None],
+    ) -> tuple[torch.Tensor, list[State]]:
+        """Some of the recurrent layers, each with its norm; and the states behind them."""
+        layers, after = cast(Sequence[BiRecurrent], self.layers), []
+        for i in which:
+            x, state = layers[i].advance(x, lengths, core, num_chunks, before[i])
+            x = self.dropout(self.norms[i + 1](x, lengths))
+            after.append(state)
+        return x, after
 
 
 def _of_copies(x: torch.Tensor, copies: int, num_chunks: int) -> torch.Tensor:
@@ -413,11 +395,3 @@ def _mean_probability(log_probs: torch.Tensor, copies: int, num_chunks: int) -> 
 def _in_a_row(x: torch.Tensor, num_chunks: int) -> torch.Tensor:
     """(batch * num_chunks, core, size) to (batch, num_chunks * core, size)."""
     return x.reshape(-1, num_chunks * x.shape[1], x.shape[2])
-
-
-SizeT = TypeVar("SizeT", int, torch.Tensor)
-
-
-def _halve(size: SizeT) -> SizeT:
-    """Output size of a convolution with kernel 3, stride 2, padding 1."""
-    return (size + 1) // 2

@@ -22,7 +22,7 @@ from asr.data.manifest import read_manifest
 from asr.data.teacher import TeacherCache
 from asr.errors import TokenizerError, TrainingError
 from asr.lexicon import PHONES, read_lexicon
-from asr.models.bilstm import Subsampling
+from asr.models.subsampling import Subsampling
 from asr.text import normalise_target
 from asr.tokenizer import Tokenizer
 from asr.training.config import RunConfig

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import asr.models.bilstm
 from asr.errors import ConfigError
-from asr.models.bilstm import BiLSTM, BiLSTMConfig, Chunking, Outputs, Subsampling
+from asr.models.bilstm import BiLSTM, BiLSTMConfig, Chunking, Outputs
 
 MELS, VOCAB, PHONES = 10, 6, 4
 KINDS = [("lstm", "layer"), ("lstm", "batch"), ("lstm", "none"), ("gru", "layer"), ("rnn", "none")]
@@ -168,14 +168,6 @@ def test_a_model_is_two_convolutions_a_packed_bidirectional_lstm_and_a_linear_la
     assert outputs.phones is None
     torch.testing.assert_close(outputs.letters[0], expected[0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(outputs.letters[1, :4], expected[1, :4], rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("n_mels", [1, 2, 3, 4, 5, 80])
-def test_subsampling_gives_the_width_it_announces(n_mels):
-    subsampling = Subsampling(n_mels, channels=2)
-    x, _ = subsampling(torch.zeros(1, 8, n_mels), torch.tensor([8]))
-    assert x.shape == (1, 2, subsampling.output_size)
-    assert subsampling.output_size == 2 * math.ceil(n_mels / 4)
 
 
 @torch.no_grad()
