@@ -7,9 +7,9 @@ killed and resumed computes the same numbers as one that never stopped.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -62,8 +62,9 @@ from asr.training.state import (
     restore_optimizers,
     save_state,
 )
+from asr.training.tally import Tally
 from asr.training.text import open_text
-from asr.training.validate import Validation, decode_greedy, token_errors, validate
+from asr.training.validate import Validation, validate
 from asr.word_pieces import open_word_pieces
 
 __all__ = ["Trainer", "train"]
@@ -130,9 +131,9 @@ class Trainer:
         self.tensorboard = TensorBoard(out / "tensorboard")
         self.epoch, self.batch, self.step = 0, 0, 0
         self.parts = parts_of(model)
-        self.sums: defaultdict[str, float] = defaultdict(float)
+        self.tally = self._new_tally()
         self.history: list[EpochRow] = []
-        self.hours_seen, self.epoch_seconds, self.bad_updates = 0.0, 0.0, 0
+        self.hours_seen, self.bad_updates = 0.0, 0
 
     def _load(self, manifests: tuple[Path, ...], most: int | None) -> Corpus:
         if not self.world.is_main:
@@ -147,6 +148,9 @@ class Trainer:
                 f"{len(corpus.skipped)} skipped"
             )
         return corpus
+
+    def _new_tally(self) -> Tally:
+        return Tally(self.config.features.hop_ms, self.world.size)
 
     @property
     def _vocabularies(self) -> tuple[Tokenizer, Sequence[str], Sequence[str]]:
@@ -201,11 +205,12 @@ class Trainer:
             self._update(group, total_steps)
             self.batch += len(group)
             now = time.monotonic()
-            self.epoch_seconds, started = self.epoch_seconds + now - started, now
+            self.tally.add_seconds(now - started)
+            started = now
             if now - last_save > self.config.train.save_every_s:
                 self._save()
                 last_save = now
-            self.display.update(self.epoch + 1, self.batch, len(batches), self._news())
+            self.display.update(self.epoch + 1, self.batch, len(batches), str(self.tally))
 
     def _update(self, group: list[Batch], total_steps: int) -> None:
         # One seed per update makes dropout the same after a resume.
@@ -219,15 +224,14 @@ class Trainer:
             spliced = self.text.draw(self.step, number) if self.text else None
             losses = self._forward(batch.to(self.world.device), chunking, spliced)
             (losses.total / len(group)).backward()  # type: ignore[no-untyped-call]
-            self._count(batch, losses)
+            self.tally.count(batch, losses)
         norms = gradient_norms(self.parts)
         norm = nn.utils.clip_grad_norm_(self.objective.parameters(), self.config.train.clip_norm)
         if torch.isfinite(norm):
             for optimizer in self.optimizers:
                 optimizer.step()
             self.average.update(self.objective)
-            for name, value in {"norm": float(norm), "updates": 1, **norms}.items():
-                self.sums[name] += value
+            self.tally.add_update(float(norm), norms)
             self.bad_updates = 0
         else:
             self._skip_update()
@@ -246,7 +250,7 @@ class Trainer:
             return self.parallel(batch, chunking, spliced)  # type: ignore[no-any-return]
 
     def _skip_update(self) -> None:
-        self.sums["skipped"] += 1
+        self.tally.add_skipped()
         self.bad_updates += 1
         if self.bad_updates >= self.config.train.max_non_finite:
             raise TrainingError(
@@ -254,43 +258,9 @@ class Trainer:
                 "lower train.lr, or use train.precision=fp32",
             )
 
-    def _count(self, batch: Batch, losses: Losses) -> None:
-        finite = torch.isfinite(losses.ctc)
-        tokens = float((batch.target_lengths * finite.cpu()).sum())
-        targets = zip(batch.targets.tolist(), batch.target_lengths.tolist(), strict=True)
-        references = [tokens[:length] for tokens, length in targets]
-        self.sums["loss"] += float(losses.ctc[finite].sum())
-        self.sums["tokens"] += tokens
-        decoded = decode_greedy(losses.log_probs.argmax(dim=-1), losses.steps)
-        self.sums["errors"] += token_errors(references, decoded)
-        self.sums["phone_loss"] += float(losses.phones) * tokens
-        self.sums["word_piece_loss"] += float(losses.word_pieces) * tokens
-        self.sums["text_loss"] += float(losses.text) * tokens
-        self.sums["teacher_loss"] += float(losses.teacher) * tokens
-        self.sums["frames"] += batch.num_frames
-        self.sums["infeasible"] += float((~finite).sum())
-
-    def _news(self) -> str:
-        tokens = max(self.sums["tokens"], 1.0)
-        return (
-            f"loss {self.sums['loss'] / tokens:.3f} "
-            f"phones {self.sums['phone_loss'] / tokens:.3f} "
-            f"word pieces {self.sums['word_piece_loss'] / tokens:.3f} "
-            f"text {self.sums['text_loss'] / tokens:.3f} "
-            f"teacher {self.sums['teacher_loss'] / tokens:.3f} "
-            f"token accuracy {1 - self.sums['errors'] / tokens:.1%} speed {self._speed():.0f}x"
-        )
-
-    def _hours(self) -> float:
-        return self.sums["frames"] * self.config.features.hop_ms / 3.6e6 * self.world.size
-
-    def _speed(self) -> float:
-        return self._hours() * 3600 / max(self.epoch_seconds, 1e-9)
-
     def _start_epoch(self, epoch: int) -> None:
-        self.hours_seen += self._hours()
-        self.epoch, self.batch, self.epoch_seconds = epoch, 0, 0.0
-        self.sums = defaultdict(float)
+        self.hours_seen += self.tally.hours
+        self.epoch, self.batch, self.tally = epoch, 0, self._new_tally()
 
     def _finish_epoch(self) -> None:
         averaged = self._averaged_objective()
@@ -316,27 +286,16 @@ class Trainer:
         return averaged.to(self.world.device)
 
     def _row(self, result: Validation) -> EpochRow:
-        tokens, updates = max(self.sums["tokens"], 1.0), max(self.sums["updates"], 1.0)
         return EpochRow(
             epoch=self.epoch + 1,
-            train_loss=self.sums["loss"] / tokens,
-            phone_loss=self.sums["phone_loss"] / tokens,
-            word_piece_loss=self.sums["word_piece_loss"] / tokens,
-            text_loss=self.sums["text_loss"] / tokens,
-            teacher_loss=self.sums["teacher_loss"] / tokens,
-            train_token_accuracy=1 - self.sums["errors"] / tokens,
             valid_loss=result.loss,
             valid_phone_loss=result.phone_loss,
             valid_token_accuracy=result.token_accuracy,
             wer=result.report.wer,
             cer=result.report.cer,
             lr=learning_rate(self.step - 1, self.total_steps, self.config.train),
-            gradient_norm=self.sums["norm"] / updates,
-            hours_seen=self.hours_seen + self._hours(),
-            speed=self._speed(),
-            skipped_updates=int(self.sums["skipped"]),
-            infeasible=int(self.sums["infeasible"]),
-            layer_gradient_norms={name: self.sums[name] / updates for name in self.parts},
+            hours_seen=self.hours_seen + self.tally.hours,
+            **self.tally.means(list(self.parts)),
         )
 
     def _export(self, model: BiLSTM, row: EpochRow, name: str) -> None:
@@ -366,17 +325,21 @@ class Trainer:
         if self.text:
             tensors |= {f"listener.{n}": t for n, t in self.listener.state_dict().items()}
         counters = {
+            "vocabularies": self._vocabularies_digest(),
             "epoch": self.epoch,
             "batch": self.batch,
             "step": self.step,
-            "sums": self.sums,
+            "sums": self.tally.sums,
             "history": [asdict(row) for row in self.history],
             "hours_seen": self.hours_seen,
-            "epoch_seconds": self.epoch_seconds,
             "bad_updates": self.bad_updates,
             "average_updates": self.average.num_updates,
         }
         save_state(self.out / STATE_FILE, tensors, counters)
+
+    def _vocabularies_digest(self) -> str:
+        vocabularies = [self.tokenizer.vocabulary, self.phones, self.word_pieces]
+        return hashlib.sha256(json.dumps(vocabularies).encode()).hexdigest()
 
     def restore(self) -> None:
         """Take over the state in the run directory.
@@ -396,13 +359,15 @@ class Trainer:
             ) from error
 
     def _take_over(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
+        if counters["vocabularies"] != self._vocabularies_digest():
+            raise KeyError("its letters, phones or word pieces are others")
         self.objective.load_state_dict(part_of(tensors, "weights."))
         self.average.load(part_of(tensors, "average."), counters["average_updates"])
         restore_optimizers(self.optimizers, self.objective, tensors)
         if self.text:
             self.listener.load_state_dict(part_of(tensors, "listener."))
-        for name in ("epoch", "batch", "step", "hours_seen", "epoch_seconds"):
+        for name in ("epoch", "batch", "step", "hours_seen"):
             setattr(self, name, counters[name])
-        self.sums |= counters["sums"]
+        self.tally.sums |= counters["sums"]
         self.bad_updates = counters["bad_updates"]
         self.history = [EpochRow(**row) for row in counters["history"]]

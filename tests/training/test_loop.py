@@ -14,8 +14,9 @@ from asr.audio.augment import AugmentConfig
 from asr.checkpoint import load_checkpoint
 from asr.errors import ConfigError, TrainingError
 from asr.lexicon import PHONES
-from asr.tokenizer import Tokenizer
-from asr.training import loop
+from asr.tokenizer import ENGLISH, Tokenizer
+from asr.training import loop, tally
+from asr.training.config import WordPieceConfig
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
 from asr.training.state import load_state
@@ -88,9 +89,9 @@ def test_a_handful_of_utterances_is_learnt_by_heart(tmp_path):
 
 def test_errors_in_training_are_counted_on_the_joined_texts(tmp_path, monkeypatch):
     config = tiny_config(tmp_path, join_probability=1.0, epochs=1)
-    monkeypatch.setattr(loop, "decode_greedy", lambda best, steps: [[] for _ in steps])
+    monkeypatch.setattr(tally, "decode_greedy", lambda best, steps: [[] for _ in steps])
     counted = []
-    monkeypatch.setattr(loop, "token_errors", lambda r, h: counted.extend(r) or token_errors(r, h))
+    monkeypatch.setattr(tally, "token_errors", lambda r, h: counted.extend(r) or token_errors(r, h))
     display = Recorder()
     train(config, tmp_path / "run", CPU, display)
     texts = [Tokenizer(config.vocabulary).decode(tokens) for tokens in counted]
@@ -215,6 +216,17 @@ def test_the_state_of_another_network_is_refused_in_one_line(tmp_path):
     with pytest.raises(TrainingError, match="not a state of this configuration") as caught:
         train(wider, tmp_path / "run", CPU, Silent(), resume=True)
     assert "\n" not in str(caught.value)
+
+
+def test_a_state_is_not_read_with_other_word_pieces(tmp_path):
+    file = tmp_path / "pieces.txt"
+    file.write_text("\n".join([*ENGLISH, "ab", "cab"]))
+    config = tiny_config(tmp_path, phones=True, epochs=1)
+    config = config.model_copy(update={"word_pieces": WordPieceConfig(file=file)})
+    train(config, tmp_path / "run", CPU, Silent())
+    file.write_text("\n".join([*ENGLISH, "ab", "bca"]))
+    with pytest.raises(TrainingError, match="letters, phones or word pieces are others"):
+        train(config, tmp_path / "run", CPU, Silent(), resume=True)
 
 
 def poison(monkeypatch, steps):
