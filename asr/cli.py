@@ -10,19 +10,15 @@ import json
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from asr.cli_build import lexicon_app, lm_app, word_pieces_app
 from asr.errors import AsrError, ConfigError
+from asr.terminal import report_error, show_progress, stderr, warn
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
@@ -35,13 +31,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-lm_app = typer.Typer(help="Language models.", no_args_is_help=True)
 app.add_typer(lm_app, name="lm")
-lexicon_app = typer.Typer(help="Pronunciation lexicons.", no_args_is_help=True)
 app.add_typer(lexicon_app, name="lexicon")
-word_pieces_app = typer.Typer(help="Vocabularies of word pieces.", no_args_is_help=True)
 app.add_typer(word_pieces_app, name="word-pieces")
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Model = Annotated[
     Path | None, typer.Option("--model", help="Model file or folder; the bundled English one.")
@@ -71,7 +63,7 @@ def transcribe(
     from asr.commands import run_transcribe
 
     recognizer = _load(model, decoder, lm, device)
-    with _progress() as progress:
+    with show_progress() as progress:
         failed = run_transcribe(recognizer, audio, output, formats.split(","), stderr, progress)
     raise typer.Exit(1 if failed else 0)
 
@@ -115,7 +107,7 @@ def listen(
         raise ConfigError("--fast without --simulate", "name the file to play with --simulate")
     if (simulate is not None) + raw + (input_device is not None) > 1:
         raise ConfigError("more than one of --simulate, --raw and --input; needed one of them")
-    with open_live(simulate, fast, raw, input_device, _warn) as blocks:
+    with open_live(simulate, fast, raw, input_device, warn) as blocks:
         recognizer = _load(model, decoder, None, device)
         live = LiveRecognizer(
             recognizer, look_ahead_s=LOOK_AHEAD_S if look_ahead is None else look_ahead
@@ -195,7 +187,7 @@ def evaluate(
         manifest, json_file, html, nist, normaliser, resume, by or (), system or (), lm, workers
     )
     recognizer = _load(model, decoder, lm, device)
-    with _progress() as progress:
+    with show_progress() as progress:
         failed = run_evaluate(recognizer, options, stderr, progress)
     raise typer.Exit(1 if failed else 0)
 
@@ -254,51 +246,6 @@ def train(
     stderr.print(f"best model: {best}")
 
 
-@lm_app.command("build")
-def lm_build(
-    texts: Annotated[list[Path], typer.Argument(help="One sentence a line; .xz, .gz, .bz2 too.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help=".arpa, .arpa.gz, or binary.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="order=4, vocabulary_size=60000, ...")
-    ] = None,
-) -> None:
-    """Estimate a modified Kneser-Ney n-gram model from text."""
-    from asr.commands import run_lm_build
-
-    with _progress() as progress:
-        run_lm_build(texts, output, overrides or [], stderr, progress)
-
-
-@lexicon_app.command("build")
-def lexicon_build(
-    words: Annotated[list[Path], typer.Argument(help="Lists of words, texts, language models.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Lexicon; .xz and .gz compress.")],
-    dictionary: Annotated[
-        Path | None, typer.Option(help="In the format of CMUdict; CMUdict if left out.")
-    ] = None,
-) -> None:
-    """Write how words are said: looked up in a dictionary, or predicted from it."""
-    from asr.commands import run_lexicon_build
-
-    with _progress() as progress:
-        run_lexicon_build(words, output, dictionary, stderr, progress)
-
-
-@word_pieces_app.command("build")
-def word_pieces_build(
-    texts: Annotated[
-        list[Path], typer.Argument(help="Plain or compressed text, a sentence a line.")
-    ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Vocabulary, a piece a line.")],
-    size: Annotated[int, typer.Option(help="Of the vocabulary, letters included.")] = 4000,
-) -> None:
-    """Choose frequent words and pieces of the others, for a network's third output to name."""
-    from asr.commands import run_word_pieces_build
-
-    with _progress() as progress:
-        run_word_pieces_build(texts, output, size, stderr, progress)
-
-
 @app.command()
 def export(
     model: Annotated[Path, typer.Argument(help="A model file, or a folder with one.")],
@@ -326,7 +273,7 @@ def tune(
     """Choose the beam search's language model weight and word score."""
     from asr.commands import run_tune
 
-    with _progress() as progress:
+    with show_progress() as progress:
         run_tune(_load(model, "beam", lm, "auto"), manifest, most, output, stderr, progress)
 
 
@@ -359,7 +306,7 @@ def explain(
 
     recognizer = _load(model, decoder, lm, "cpu")
     options = ExplainOptions(layer, direction, word or (), reference, start_s, end_s)
-    with _progress() as progress:
+    with show_progress() as progress:
         run_explain(recognizer, audio, output, png, options, stderr, progress)
 
 
@@ -382,7 +329,7 @@ def inspect(
 
     checkpoint = load_checkpoint(model or (run / "best.safetensors" if run else PRETRAINED))
     stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    with _progress() as progress:
+    with show_progress() as progress:
         run_inspect(checkpoint, run, audio or [], output, stdout, stderr, progress)
 
 
@@ -404,50 +351,6 @@ def _load(model: Path | None, decoder: str | None, lm: Path | None, device: str)
     return load_recognizer(model, decoder=decoder, lm=lm, device=device)
 
 
-def _warn(text: str) -> None:
-    stderr.print(f"[yellow]warning:[/] {escape(text)}")
-
-
-@contextmanager
-def _progress(every_s: float = 30.0) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    # Redirected, text would be printed above the bar and so to standard error: right only where
-    # both are the same terminal.
-    together = sys.stdout.isatty()
-    progress = Progress(
-        *columns,
-        console=stderr,
-        transient=True,
-        redirect_stdout=together,
-        disable=not stderr.is_terminal,  # it would leave an empty line in a log
-    )
-    with progress, _plain_progress(progress, every_s):
-        yield progress
-
-
-@contextmanager
-def _plain_progress(progress: Progress, every_s: float) -> Iterator[None]:
-    """Where no bar can be drawn, a line now and then: a log, too, should show that work goes on."""
-    ended = threading.Event()
-
-    def tell() -> None:
-        while not ended.wait(every_s):
-            for task in progress.tasks[-1:]:
-                part = f"{task.percentage:.0f} %, " if task.total else ""
-                passed = timedelta(seconds=int(task.elapsed or 0))
-                stderr.print(f"{task.description}: {part}{passed} so far", markup=False)
-
-    teller = threading.Thread(target=tell, name="progress", daemon=True)
-    if not stderr.is_terminal:
-        teller.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        if teller.is_alive():
-            teller.join()
-
-
 def main(arguments: list[str] | None = None) -> Any:
     """Run the program; a user's mistake is one line and a hint, never a traceback."""
     # A reader that goes away (`asr transcribe ... | head`) is not an error of ours. Only where we
@@ -457,16 +360,10 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return app(arguments)  # typer ends with 2 on wrong usage and with 130 on Ctrl-C
     except AsrError as error:
-        _report(error)
+        report_error(error)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except OSError as error:
         if error.filename is None:
             raise
-        _report(AsrError(f"{error.filename}: {error.strerror}"))
+        report_error(AsrError(f"{error.filename}: {error.strerror}"))
         sys.exit(1)
-
-
-def _report(error: AsrError) -> None:
-    from asr.commands import report_error
-
-    report_error(stderr, error)

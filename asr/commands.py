@@ -22,6 +22,7 @@ from asr.errors import AsrError, ConfigError
 from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
 from asr.lm import LmConfig, build_lm
 from asr.recognizer import Recognizer
+from asr.terminal import report_error
 from asr.text import get_normaliser
 from asr.tuning import (
     Trial,
@@ -48,13 +49,6 @@ WEIGHTS = {"int8": torch.int8, "float16": torch.float16, "float32": torch.float3
 """Types of the weights in a model file, by their names on the command line."""
 
 
-def report_error(stderr: Console, error: AsrError) -> None:
-    """One line that says what is wrong, and a hint with the next step."""
-    stderr.print(f"[red]error:[/] {escape(str(error))}")
-    if error.hint:
-        stderr.print(f"  [dim]{escape(error.hint)}[/]")
-
-
 def run_transcribe(
     recognizer: Recognizer,
     audio: list[str],
@@ -69,7 +63,7 @@ def run_transcribe(
     sources = [source for source in found if not isinstance(source, AsrError)]
     failures = [source for source in found if isinstance(source, AsrError)]
     for error in failures:
-        report_error(stderr, error)
+        report_error(error, stderr)
     stems = unique_names(["stdin" if s == "-" else Path(s).stem for s in sources])
     task = progress.add_task("transcribing", total=_total_duration(sources))
     results = recognizer.transcribe_many(
@@ -80,7 +74,7 @@ def run_transcribe(
     for source, stem, result in zip(sources, stems, results, strict=True):
         if isinstance(result, AsrError):
             failures.append(result)
-            report_error(stderr, result)
+            report_error(result, stderr)
         elif output:
             save(result, output, stem, formats)
         else:

@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from asr.commands import report_error
 from asr.comparison import Comparison, Pair, compare, compare_files
 from asr.data.manifest import read_manifest, unique_names
 from asr.errors import AsrError, ConfigError
@@ -23,6 +22,7 @@ from asr.recognizer import Recognizer
 from asr.report import write_page
 from asr.scoring.words import first
 from asr.systems import OwnSystem, System, open_system
+from asr.terminal import report_error
 from asr.text import get_normaliser
 from asr.types import Utterance
 
@@ -298,7 +298,7 @@ def _frequent(analysis: Analysis) -> str:
 
 def _report_failures(one: Evaluation, stderr: Console) -> int:
     for name, reason in one.failures.items():
-        report_error(stderr, AsrError(f"{one.name}: {name}: {reason}"))
+        report_error(AsrError(f"{one.name}: {name}: {reason}"), stderr)
     return len(one.failures)
 
 

@@ -7,81 +7,29 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import jiwer
 import pytest
 import soundfile
-import torch
-import yaml
-from rich.console import Console
 
-from asr import cli
-from asr.audio.features import FeatureConfig, LogMel
-from asr.audio.vocal_tract import warp_frequencies
-from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.errors import DeviceError
-from asr.lexicon import PHONES
-from asr.models import BiLSTMConfig, build_model
-from asr.recognizer import load_recognizer
-from asr.tokenizer import ENGLISH, Tokenizer
 
-from .training.tones import SAMPLE_RATE, speak, tiny_config
+from .command_line import (
+    assert_refused,
+    command_line,
+    random_model,
+    sound_writer,
+    write_manifest,
+)
+from .training.tones import tiny_config
 
 FORMATS = ("txt", "json", "srt", "vtt", "tsv", "ctm")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A network with random weights that writes something for any sound."""
-    torch.manual_seed(3)
-    tokenizer = Tokenizer()
-    config = BiLSTMConfig(layers=1, hidden=8, dropout=0.0, conv_channels=4)
-    network = build_model(config, 80, len(tokenizer))
-    with torch.no_grad():
-        network.output.weight.mul_(20)
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_checkpoint(path, network, LogMel(FeatureConfig()), tokenizer, {"made": "by a test"})
-    return path
-
-
-@pytest.fixture
-def sound(tmp_path):
-    """Writes a recording of tones."""
-
-    def write(name, text="abc cab"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, speak(text), SAMPLE_RATE)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def asr(capsys):
-    """Runs a command line; gives its exit code and both streams."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            cli.main([str(argument) for argument in arguments])
-        streams = capsys.readouterr()
-        return SimpleNamespace(code=caught.value.code or 0, out=streams.out, err=streams.err)
-
-    return run
-
-
-def assert_refused(result, code, *parts):
-    """One line that has the parts, a hint at the most, nothing on standard output."""
-    assert result.code == code, result.err
-    assert result.out == ""
-    assert "Traceback" not in result.err
-    lines = result.err.strip().splitlines()
-    assert len(lines) <= 2, result.err
-    assert lines[0].startswith("error: ")
-    for part in parts:
-        assert part in result.err
+asr = pytest.fixture(command_line)
+sound = pytest.fixture(sound_writer)
+model = pytest.fixture(random_model, scope="module")
 
 
 def test_a_transcript_goes_to_standard_output_and_nothing_else(asr, model, sound):
@@ -259,11 +207,6 @@ def test_without_portaudio_the_hint_says_what_to_do(asr, model, monkeypatch, opt
     assert_refused(result, 1, "PortAudio library not found", "apt-get install")
 
 
-def write_manifest(path, *entries):
-    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    return path
-
-
 def test_evaluation_agrees_with_jiwer_and_gives_fractions(asr, model, sound, tmp_path):
     references = {"a": "ab ab", "b": "hello", "c": "a b c d"}
     manifest = write_manifest(
@@ -407,131 +350,6 @@ def test_a_folder_with_texts_becomes_a_manifest(asr, sound, tmp_path):
     assert_refused(asr("prepare", "x", tmp_path, "-o", tmp_path / "m"), 2, "no recipe 'x'")
 
 
-def test_a_language_model_is_built_from_a_text(asr, tmp_path):
-    (tmp_path / "t.txt").write_text("the cat sat\nthe dog sat\nthe cat ran\n" * 3)
-    output = tmp_path / "t.arpa"
-    result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "order=2")
-    assert (result.code, result.out) == (0, "")
-    assert "27 words in 9 sentences" in result.err
-    assert "\\2-grams:" in output.read_text()
-    result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "ordr=2")
-    assert_refused(result, 2, "unknown key 'ordr'", "did you mean 'order'?")
-
-
-def test_word_pieces_are_learnt_from_texts(asr, tmp_path):
-    text, output = tmp_path / "text.txt", tmp_path / "pieces.txt"
-    text.write_text("the cat and the dog\n" * 6)
-    done = asr("word-pieces", "build", text, "-o", output, "--size", 40)
-    assert done.code == 0
-    assert set(output.read_text().split()[29:]) == {"the", "and", "cat", "dog"}
-    assert "33 pieces" in done.err
-    assert_refused(asr("word-pieces", "build", tmp_path / "none", "-o", output), 1, "none")
-
-
-def test_a_lexicon_is_built_from_words_and_a_dictionary(asr, tmp_path):
-    (tmp_path / "known.dict").write_text("a AH0\na(2) EY1\nb B IY1\nat AE1 T\n")
-    (tmp_path / "words.txt").write_text("A cat's b; ab, 7\n")
-    words, output = tmp_path / "words.txt", tmp_path / "out.lexicon"
-    result = asr(
-        *("lexicon", "build", words, "-o", output, "--dictionary", tmp_path / "known.dict")
-    )
-    assert (result.code, result.out) == (0, "")
-    assert "2 words cannot be pronounced: 7, cat's" in result.err
-    assert "3 words (2 from the dictionary, 0 derived from it, 1 predicted)" in result.err
-    assert output.read_text().startswith("a AH\na EY\nab ")
-    refused = asr("lexicon", "build", words, "-o", output, "--dictionary", tmp_path / "none")
-    assert_refused(refused, 1, "not a lexicon that can be read")
-
-
-TUNED = ["lm_weight", "word_score", "letter_weight", "confidence_scale", "confidence_ceiling"]
-
-
-@pytest.fixture
-def lm(asr, tmp_path):
-    (tmp_path / "t.txt").write_text("the cat sat\nthe dog sat\nthe cat ran\n" * 3)
-    lm = tmp_path / "t.lm"
-    assert asr("lm", "build", tmp_path / "t.txt", "-o", lm, "--set", "order=2").code == 0
-    return lm
-
-
-def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, lm, sound, tmp_path):
-    entry = {"audio_filepath": str(sound("a.wav")), "text": "the cat sat", "id": "a"}
-    manifest = write_manifest(tmp_path / "m.jsonl", entry)
-    settings = tmp_path / "decoder.yaml"
-    result = asr("tune", manifest, "--model", model, "--lm", lm, "-o", settings)
-    assert (result.code, result.out) == (0, "")
-    chosen = yaml.safe_load(settings.read_text())
-    assert set(chosen) == set(TUNED)
-    lines = [line for line in result.err.splitlines() if line.startswith("lm_weight")]
-    best = min(lines, key=lambda line: float(line.split()[-1].rstrip("%")))
-    assert best.startswith(f"lm_weight {chosen['lm_weight']} word_score {chosen['word_score']} ")
-    refused = asr("tune", manifest, "--model", model, "-o", settings)
-    assert_refused(refused, 2, "no language model", "--lm")
-
-
-def test_the_confidences_of_word_pieces_are_tuned_with_the_beam(asr, lm, sound, tmp_path):
-    torch.manual_seed(7)
-    config = BiLSTMConfig(layers=2, hidden=8, conv_channels=4, phone_layer=1)
-    pieces = (*ENGLISH, "the", "cat")
-    network = build_model(config, 80, len(ENGLISH), len(PHONES), len(pieces))
-    torch.nn.init.normal_(network.word_pieces.weight, std=9)
-    path, names = tmp_path / "m" / "model.safetensors", {"phones": PHONES, "word_pieces": pieces}
-    path.parent.mkdir()
-    save_checkpoint(path, network, LogMel(FeatureConfig()), Tokenizer(), {}, **names)
-    entry = {"audio_filepath": str(sound("a.wav")), "text": "the cat sat", "id": "a"}
-    manifest, settings = write_manifest(tmp_path / "m.jsonl", entry), path.parent / "decoder.yaml"
-    assert asr("tune", manifest, "--model", path, "--lm", lm, "-o", settings).code == 0
-    greedy = yaml.safe_load(settings.read_text())["greedy"]
-    assert set(greedy) == {"confidence_scale", "confidence_ceiling"}
-    decoder = load_recognizer(path, decoder="greedy", device="cpu").decoder
-    assert decoder.config.model_dump() == greedy
-
-
-@pytest.mark.parametrize(("weights", "least"), [("int8", 0), ("float32", 1.5)])
-def test_a_model_is_written_with_other_weights(asr, model, tmp_path, weights, least):
-    result = asr("export", model, "-o", tmp_path / "other.safetensors", "--weights", weights)
-    assert (result.code, result.out) == (0, "")
-    assert weights in result.err
-    found = json.loads(asr("info", tmp_path / "other.safetensors").out)
-    before = json.loads(asr("info", model).out)
-    assert found["provenance"] == before["provenance"]
-    assert found["parameters"] == before["parameters"]
-    assert found["bytes"] > least * before["bytes"]
-
-
-def test_a_model_is_written_that_listens_several_times(asr, model, sound, tmp_path):
-    other = tmp_path / "other.safetensors"
-    tracts = ["--vocal-tract", "1.0", "--vocal-tract", "1.06"]
-    assert asr("export", model, "-o", other, "--weights", "float32", *tracts).code == 0
-    assert json.loads(asr("info", other).out)["model"]["vocal_tracts"] == [1.0, 1.06]
-    loaded, plain = load_checkpoint(other), load_checkpoint(model)
-    features = torch.randn(1, 40, plain.front_end.config.n_mels)
-    length = torch.tensor([40])
-    with torch.inference_mode():
-        heard = loaded.model(features, length).letters.exp()
-        warped = warp_frequencies(features[0], 1.06, plain.front_end.config)[None]
-        both = [plain.model(x, length).letters.exp() for x in (features, warped)]
-    torch.testing.assert_close(heard, (both[0] + both[1]) / 2, rtol=1e-4, atol=1e-5)
-    assert asr("transcribe", sound("a.wav"), "--model", other).code == 0
-    refused = asr("export", model, "-o", other, "--vocal-tract", "3")
-    assert_refused(refused, 2, "vocal tracts", "between 0.5 and 2")
-
-
-def test_weights_of_a_type_that_there_is_not_are_refused(asr, model, tmp_path):
-    refused = asr("export", model, "-o", tmp_path / "m", "--weights", "int4")
-    assert_refused(refused, 2, "no weights 'int4'", "int8, float16, float32")
-
-
-def test_what_a_model_is_comes_as_json(asr, model):
-    result = asr("info", model)
-    assert (result.code, result.err) == (0, "")
-    found = json.loads(result.out)
-    assert found["provenance"] == {"made": "by a test"}
-    assert found["seconds_per_step"] == pytest.approx(0.04)
-    assert len(found["vocabulary"]) == 29
-    assert found["language_model"] is None
-
-
 def test_a_misspelt_key_of_a_training_configuration_is_put_right(asr, tmp_path):
     (tmp_path / "run.yaml").write_text("data: {train: [a.jsonl], valid: [a.jsonl]}")
     result = asr("train", tmp_path / "run.yaml", "--out", tmp_path / "r", "--set", "train.epoch=1")
@@ -582,36 +400,3 @@ def test_calling_it_from_a_program_leaves_that_programs_signals_alone(asr, model
     before = signal.getsignal(signal.SIGPIPE)
     asr("info", model)
     assert signal.getsignal(signal.SIGPIPE) == before
-
-
-def wait_for(condition):
-    """Gives up after ten seconds, so that what never comes is a failure and no hang."""
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def test_a_log_that_shows_no_bar_gets_a_line_of_progress_now_and_then(monkeypatch):
-    log = io.StringIO()
-    monkeypatch.setattr(cli, "stderr", Console(file=log, soft_wrap=True))
-    with cli._progress(every_s=0.01) as progress:
-        task = progress.add_task("reading [a]", total=None)
-        wait_for(lambda: "reading [a]: 0:00:0" in log.getvalue())
-        progress.update(task, total=4.0, completed=1.0)
-        wait_for(lambda: "reading [a]: 25 %, 0:00:0" in log.getvalue())
-        progress.add_task("writing", total=2.0)
-        wait_for(lambda: "writing: 0 %" in log.getvalue())
-    said = log.getvalue()
-    time.sleep(0.05)
-    assert log.getvalue() == said
-    assert all(line.endswith(" so far") for line in said.splitlines())
-
-
-def test_a_terminal_gets_a_bar_and_no_lines(monkeypatch):
-    screen = io.StringIO()
-    monkeypatch.setattr(cli, "stderr", Console(file=screen, force_terminal=True))
-    with cli._progress(every_s=0.01) as progress:
-        progress.add_task("reading", total=1.0)
-        time.sleep(0.1)
-    assert "so far" not in screen.getvalue()

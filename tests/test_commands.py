@@ -1,25 +1,117 @@
-"""What is left of the verbs when the command line is taken away."""
+"""Tuning, exporting and describing models, as a user asks for them."""
 
 from __future__ import annotations
 
-import io
+import json
 
-from rich.console import Console
+import pytest
+import torch
+import yaml
 
-from asr.commands import report_error
-from asr.errors import AudioError
+from asr.audio.features import FeatureConfig, LogMel
+from asr.audio.vocal_tract import warp_frequencies
+from asr.checkpoint import load_checkpoint, save_checkpoint
+from asr.lexicon import PHONES
+from asr.models import BiLSTMConfig, build_model
+from asr.recognizer import load_recognizer
+from asr.tokenizer import ENGLISH, Tokenizer
+
+from .command_line import (
+    assert_refused,
+    command_line,
+    random_model,
+    sound_writer,
+    write_manifest,
+)
+
+asr = pytest.fixture(command_line)
+sound = pytest.fixture(sound_writer)
+model = pytest.fixture(random_model, scope="module")
+
+TUNED = ["lm_weight", "word_score", "letter_weight", "confidence_scale", "confidence_ceiling"]
 
 
-def printed(error):
-    file = io.StringIO()
-    report_error(Console(file=file, width=40, soft_wrap=True), error)
-    return file.getvalue()
+@pytest.fixture
+def lm(asr, tmp_path):
+    (tmp_path / "t.txt").write_text("the cat sat\nthe dog sat\nthe cat ran\n" * 3)
+    lm = tmp_path / "t.lm"
+    assert asr("lm", "build", tmp_path / "t.txt", "-o", lm, "--set", "order=2").code == 0
+    return lm
 
 
-def test_an_error_is_one_line_however_long_and_the_hint_another():
-    found = printed(AudioError("a" * 200, "try again"))
-    assert found == f"error: {'a' * 200}\n  try again\n"
+def test_the_beam_is_tuned_into_a_file_that_is_used_from_then_on(asr, model, lm, sound, tmp_path):
+    entry = {"audio_filepath": str(sound("a.wav")), "text": "the cat sat", "id": "a"}
+    manifest = write_manifest(tmp_path / "m.jsonl", entry)
+    settings = tmp_path / "decoder.yaml"
+    result = asr("tune", manifest, "--model", model, "--lm", lm, "-o", settings)
+    assert (result.code, result.out) == (0, "")
+    chosen = yaml.safe_load(settings.read_text())
+    assert set(chosen) == set(TUNED)
+    lines = [line for line in result.err.splitlines() if line.startswith("lm_weight")]
+    best = min(lines, key=lambda line: float(line.split()[-1].rstrip("%")))
+    assert best.startswith(f"lm_weight {chosen['lm_weight']} word_score {chosen['word_score']} ")
+    refused = asr("tune", manifest, "--model", model, "-o", settings)
+    assert_refused(refused, 2, "no language model", "--lm")
 
 
-def test_names_with_brackets_are_printed_as_they_are():
-    assert printed(AudioError("[red]x[/red].wav: gone")) == "error: [red]x[/red].wav: gone\n"
+def test_the_confidences_of_word_pieces_are_tuned_with_the_beam(asr, lm, sound, tmp_path):
+    torch.manual_seed(7)
+    config = BiLSTMConfig(layers=2, hidden=8, conv_channels=4, phone_layer=1)
+    pieces = (*ENGLISH, "the", "cat")
+    network = build_model(config, 80, len(ENGLISH), len(PHONES), len(pieces))
+    torch.nn.init.normal_(network.word_pieces.weight, std=9)
+    path, names = tmp_path / "m" / "model.safetensors", {"phones": PHONES, "word_pieces": pieces}
+    path.parent.mkdir()
+    save_checkpoint(path, network, LogMel(FeatureConfig()), Tokenizer(), {}, **names)
+    entry = {"audio_filepath": str(sound("a.wav")), "text": "the cat sat", "id": "a"}
+    manifest, settings = write_manifest(tmp_path / "m.jsonl", entry), path.parent / "decoder.yaml"
+    assert asr("tune", manifest, "--model", path, "--lm", lm, "-o", settings).code == 0
+    greedy = yaml.safe_load(settings.read_text())["greedy"]
+    assert set(greedy) == {"confidence_scale", "confidence_ceiling"}
+    decoder = load_recognizer(path, decoder="greedy", device="cpu").decoder
+    assert decoder.config.model_dump() == greedy
+
+
+@pytest.mark.parametrize(("weights", "least"), [("int8", 0), ("float32", 1.5)])
+def test_a_model_is_written_with_other_weights(asr, model, tmp_path, weights, least):
+    result = asr("export", model, "-o", tmp_path / "other.safetensors", "--weights", weights)
+    assert (result.code, result.out) == (0, "")
+    assert weights in result.err
+    found = json.loads(asr("info", tmp_path / "other.safetensors").out)
+    before = json.loads(asr("info", model).out)
+    assert found["provenance"] == before["provenance"]
+    assert found["parameters"] == before["parameters"]
+    assert found["bytes"] > least * before["bytes"]
+
+
+def test_a_model_is_written_that_listens_several_times(asr, model, sound, tmp_path):
+    other = tmp_path / "other.safetensors"
+    tracts = ["--vocal-tract", "1.0", "--vocal-tract", "1.06"]
+    assert asr("export", model, "-o", other, "--weights", "float32", *tracts).code == 0
+    assert json.loads(asr("info", other).out)["model"]["vocal_tracts"] == [1.0, 1.06]
+    loaded, plain = load_checkpoint(other), load_checkpoint(model)
+    features = torch.randn(1, 40, plain.front_end.config.n_mels)
+    length = torch.tensor([40])
+    with torch.inference_mode():
+        heard = loaded.model(features, length).letters.exp()
+        warped = warp_frequencies(features[0], 1.06, plain.front_end.config)[None]
+        both = [plain.model(x, length).letters.exp() for x in (features, warped)]
+    torch.testing.assert_close(heard, (both[0] + both[1]) / 2, rtol=1e-4, atol=1e-5)
+    assert asr("transcribe", sound("a.wav"), "--model", other).code == 0
+    refused = asr("export", model, "-o", other, "--vocal-tract", "3")
+    assert_refused(refused, 2, "vocal tracts", "between 0.5 and 2")
+
+
+def test_weights_of_a_type_that_there_is_not_are_refused(asr, model, tmp_path):
+    refused = asr("export", model, "-o", tmp_path / "m", "--weights", "int4")
+    assert_refused(refused, 2, "no weights 'int4'", "int8, float16, float32")
+
+
+def test_what_a_model_is_comes_as_json(asr, model):
+    result = asr("info", model)
+    assert (result.code, result.err) == (0, "")
+    found = json.loads(result.out)
+    assert found["provenance"] == {"made": "by a test"}
+    assert found["seconds_per_step"] == pytest.approx(0.04)
+    assert len(found["vocabulary"]) == 29
+    assert found["language_model"] is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -13,13 +12,13 @@ import torch
 import yaml
 from PIL import Image
 
-from asr import cli
 from asr.audio.features import FeatureConfig, LogMel
 from asr.checkpoint import save_checkpoint
 from asr.lexicon import PHONES
 from asr.models import BiLSTMConfig, build_model
 from asr.tokenizer import ENGLISH, Tokenizer
 
+from .command_line import command_line
 from .training.tones import SAMPLE_RATE, record, speak
 
 
@@ -50,14 +49,7 @@ def asr(capsys, tmp_path, monkeypatch):
     """Runs a command line in an empty folder; gives its exit code and both streams."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            cli.main([str(argument) for argument in arguments])
-        streams = capsys.readouterr()
-        return SimpleNamespace(code=caught.value.code or 0, out=streams.out, err=streams.err)
-
-    return run
+    return command_line(capsys)
 
 
 def values_of(path):

@@ -1,0 +1,61 @@
+"""The verbs that make a recogniser's parts from text: language models, lexicons, word pieces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asr.terminal import show_progress, stderr
+
+__all__ = ["lexicon_app", "lm_app", "word_pieces_app"]
+
+lm_app = typer.Typer(help="Language models.", no_args_is_help=True)
+lexicon_app = typer.Typer(help="Pronunciation lexicons.", no_args_is_help=True)
+word_pieces_app = typer.Typer(help="Vocabularies of word pieces.", no_args_is_help=True)
+
+
+@lm_app.command("build")
+def lm_build(
+    texts: Annotated[list[Path], typer.Argument(help="One sentence a line; .xz, .gz, .bz2 too.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help=".arpa, .arpa.gz, or binary.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="order=4, vocabulary_size=60000, ...")
+    ] = None,
+) -> None:
+    """Estimate a modified Kneser-Ney n-gram model from text."""
+    from asr.commands import run_lm_build
+
+    with show_progress() as progress:
+        run_lm_build(texts, output, overrides or [], stderr, progress)
+
+
+@lexicon_app.command("build")
+def lexicon_build(
+    words: Annotated[list[Path], typer.Argument(help="Lists of words, texts, language models.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Lexicon; .xz and .gz compress.")],
+    dictionary: Annotated[
+        Path | None, typer.Option(help="In the format of CMUdict; CMUdict if left out.")
+    ] = None,
+) -> None:
+    """Write how words are said: looked up in a dictionary, or predicted from it."""
+    from asr.commands import run_lexicon_build
+
+    with show_progress() as progress:
+        run_lexicon_build(words, output, dictionary, stderr, progress)
+
+
+@word_pieces_app.command("build")
+def word_pieces_build(
+    texts: Annotated[
+        list[Path], typer.Argument(help="Plain or compressed text, a sentence a line.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Vocabulary, a piece a line.")],
+    size: Annotated[int, typer.Option(help="Of the vocabulary, letters included.")] = 4000,
+) -> None:
+    """Choose frequent words and pieces of the others, for a network's third output to name."""
+    from asr.commands import run_word_pieces_build
+
+    with show_progress() as progress:
+        run_word_pieces_build(texts, output, size, stderr, progress)

@@ -1,0 +1,45 @@
+"""Parts of a recogniser from text, on the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from .command_line import assert_refused, command_line
+
+asr = pytest.fixture(command_line)
+
+
+def test_a_language_model_is_built_from_a_text(asr, tmp_path):
+    (tmp_path / "t.txt").write_text("the cat sat\nthe dog sat\nthe cat ran\n" * 3)
+    output = tmp_path / "t.arpa"
+    result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "order=2")
+    assert (result.code, result.out) == (0, "")
+    assert "27 words in 9 sentences" in result.err
+    assert "\\2-grams:" in output.read_text()
+    result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "ordr=2")
+    assert_refused(result, 2, "unknown key 'ordr'", "did you mean 'order'?")
+
+
+def test_word_pieces_are_learnt_from_texts(asr, tmp_path):
+    text, output = tmp_path / "text.txt", tmp_path / "pieces.txt"
+    text.write_text("the cat and the dog\n" * 6)
+    done = asr("word-pieces", "build", text, "-o", output, "--size", 40)
+    assert done.code == 0
+    assert set(output.read_text().split()[29:]) == {"the", "and", "cat", "dog"}
+    assert "33 pieces" in done.err
+    assert_refused(asr("word-pieces", "build", tmp_path / "none", "-o", output), 1, "none")
+
+
+def test_a_lexicon_is_built_from_words_and_a_dictionary(asr, tmp_path):
+    (tmp_path / "known.dict").write_text("a AH0\na(2) EY1\nb B IY1\nat AE1 T\n")
+    (tmp_path / "words.txt").write_text("A cat's b; ab, 7\n")
+    words, output = tmp_path / "words.txt", tmp_path / "out.lexicon"
+    result = asr(
+        *("lexicon", "build", words, "-o", output, "--dictionary", tmp_path / "known.dict")
+    )
+    assert (result.code, result.out) == (0, "")
+    assert "2 words cannot be pronounced: 7, cat's" in result.err
+    assert "3 words (2 from the dictionary, 0 derived from it, 1 predicted)" in result.err
+    assert output.read_text().startswith("a AH\na EY\nab ")
+    refused = asr("lexicon", "build", words, "-o", output, "--dictionary", tmp_path / "none")
+    assert_refused(refused, 1, "not a lexicon that can be read")
