@@ -17,7 +17,7 @@ from asr.audio.files import find_audio, probe_duration
 from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.config import build, parse_overrides
 from asr.data.manifest import read_manifest, unique_names
-from asr.decoding import BeamDecoder, PhoneBeamDecoder, WordPieceDecoder
+from asr.decoding import BeamDecoder, GreedyConfig, PhoneBeamDecoder, WordPieceDecoder
 from asr.errors import AsrError, ConfigError
 from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
 from asr.lm import LmConfig, build_lm
@@ -219,12 +219,13 @@ def run_tune(
     )
     references = [get_normaliser("basic")(utterance.text) for utterance in chosen]
     best = tune(decoder, emissions, references, lambda trial: _print_trial(stderr, trial))
-    weights = best.config.model_dump(include={"lm_weight", "word_score", "letter_weight"})
-    weights |= tune_confidence(decoder.with_config(best.config), emissions, references)
-    if recognizer.checkpoint.word_pieces:
-        greedy = WordPieceDecoder(decoder.tokenizer, recognizer.checkpoint.word_pieces)
-        weights["greedy"] = tune_greedy_confidence(greedy, emissions, references)
-    output.write_text(f"# WER {best.wer:.2%} on {count} utterances\n" + yaml.safe_dump(weights))
+    settings = best.config.model_dump()  # widths too: others would make another search of it
+    settings |= tune_confidence(decoder.with_config(best.config), emissions, references)
+    if pieces := recognizer.checkpoint.word_pieces:
+        present = GreedyConfig(**settings.get("greedy", {}))
+        greedy = WordPieceDecoder(decoder.tokenizer, pieces, present)
+        settings["greedy"] = tune_greedy_confidence(greedy, emissions, references)
+    output.write_text(f"# WER {best.wer:.2%} on {count} utterances\n" + yaml.safe_dump(settings))
 
 
 def _print_trial(stderr: Console, trial: Trial) -> None:

@@ -36,6 +36,7 @@ class Tokenizer:
         self._ids = {piece: i for i, piece in enumerate(self.vocabulary) if i != BLANK}
         self._longest = max(len(piece) for piece in self._ids)
         self.separator_id = self._ids[SEPARATOR]
+        self._letters = frozenset(piece for piece in self._ids if len(piece) == 1) - {SEPARATOR}
 
     def _check(self) -> None:
         if len(self.vocabulary) < 3 or SEPARATOR not in self.vocabulary[1:]:
@@ -61,6 +62,15 @@ class Tokenizer:
                 ids.append(self.separator_id)
             ids.extend(self._encode_word(word, text))
         return ids
+
+    def can_spell(self, word: str) -> bool:
+        """Whether pieces cover it; an empty word has none."""
+        if not word or self._letters.issuperset(word):  # most are asked for by the 100,000
+            return bool(word)
+        try:
+            return bool(self.encode(word))
+        except TokenizerError:
+            return False
 
     def _encode_word(self, word: str, text: str) -> Iterable[int]:
         start = 0

@@ -8,12 +8,17 @@ them (pattern search, Hooke and Jeeves 1961).
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from asr.audio.files import read_audio
-from asr.decoding import BeamConfig, BeamDecoder, PhoneBeamDecoder, WordPieceDecoder
+from asr.decoding import (
+    BeamConfig,
+    BeamDecoder,
+    GreedyConfig,
+    PhoneBeamDecoder,
+    WordPieceDecoder,
+)
 from asr.decoding.posteriors import word_posteriors
 from asr.recognizer import Recognizer
 from asr.scoring import score, score_utterances
@@ -103,7 +108,8 @@ def tune_confidence(
 ) -> dict[str, float]:
     """`confidence_scale` and `confidence_ceiling` that say most of which words are right.
 
-    That is measured by the normalised cross entropy; see `asr.scoring.calibration`.
+    That is measured by the normalised cross entropy; see `asr.scoring.calibration`. Where all words
+    are right, or all wrong, it says nothing, and they stay as the decoder has them.
 
     Args:
         decoder: With the weights that it will have.
@@ -118,39 +124,44 @@ def tune_confidence(
         pairs = zip(texts, scores, strict=True)
         return [share for some, their in pairs for share in word_posteriors(some, their, scale)]
 
-    return _most_telling(shares, _are_right(references, [" ".join(some[0]) for some in texts]))
+    right = _are_right(references, [" ".join(some[0]) for some in texts])
+    return _most_telling(decoder.config, shares, right)
 
 
 def tune_greedy_confidence(
     decoder: WordPieceDecoder, emissions: Sequence[Emissions], references: Sequence[str]
 ) -> dict[str, float]:
-    """The same for greedy decoding over word pieces; the decoder's own settings do not count."""
+    """The same for greedy decoding over word pieces."""
     plain = WordPieceDecoder(decoder.tokenizer, decoder.word_pieces)
     found = [plain.decode(one)[0] for one in emissions]
     beliefs = [belief for one in found for belief in one.confidences]
     texts = [decoder.tokenizer.decode(one.tokens) for one in found]
-    return _most_telling(
-        lambda scale: [belief**scale for belief in beliefs], _are_right(references, texts)
-    )
+    right = _are_right(references, texts)
+    return _most_telling(decoder.config, lambda scale: [b**scale for b in beliefs], right)
 
 
 def _are_right(references: Sequence[str], texts: Sequence[str]) -> list[bool]:
     """Of every word of the texts, whether it is a hit."""
-    aligned = score_utterances(references, texts)
+    aligned = score_utterances(references, texts, "none")  # no word may be lost
     return [op == HIT for one in aligned for op in one.operations if op != DELETION]
 
 
 def _most_telling(
-    shares: Callable[[float], Sequence[float]], right: Sequence[bool]
+    present: BeamConfig | GreedyConfig,
+    shares: Callable[[float], Sequence[float]],
+    right: Sequence[bool],
 ) -> dict[str, float]:
     """The scale and the ceiling whose confidences have the largest normalised cross entropy."""
+    if all(right) or not any(right):
+        return present.model_dump(include={"confidence_scale", "confidence_ceiling"})
 
     def information(shares: Sequence[float], ceiling: float) -> float:
         judged = [
             (ceiling * share, is_right) for share, is_right in zip(shares, right, strict=True)
         ]
-        nce = calibrate(judged).nce if judged else None
-        return -math.inf if nce is None else nce
+        nce = calibrate(judged).nce
+        assert nce is not None  # some words are right and some are wrong
+        return nce
 
     by_scale = {scale: shares(scale) for scale in SCALES}
     best = max(

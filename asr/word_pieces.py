@@ -15,6 +15,7 @@ from pathlib import Path
 
 from asr.errors import ConfigError, TokenizerError
 from asr.lm.corpus import read_sentences
+from asr.text import normalise_target
 from asr.tokenizer import ENGLISH, Tokenizer
 
 __all__ = ["build_word_pieces", "learn_word_pieces", "open_word_pieces"]
@@ -111,14 +112,20 @@ def build_word_pieces(texts: Sequence[Path], out: Path, size: int, least: int = 
 
     Raises:
         ManifestError: A text cannot be read.
-        ConfigError: The size leaves no room for a piece beside the letters.
+        ConfigError: The size leaves no room for a piece beside the letters, or no word of English
+            letters is that frequent.
     """
     if size <= len(ENGLISH):
         raise ConfigError(f"a vocabulary of {size}; the letters alone are {len(ENGLISH)}")
     words = Counter(
-        word for text in texts for line in read_sentences(text) for word in line.split()
+        word
+        for text in texts
+        for line in read_sentences(text)
+        for word in normalise_target(line).split()
     )
     pieces = learn_word_pieces({word: n for word, n in words.items() if n >= least}, size)
+    if len(pieces) <= len(ENGLISH):
+        raise ConfigError(f"no word of the letters a to z comes {least} times in the texts")
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".tmp")
     partial.write_text("\n".join(pieces) + "\n", encoding="utf-8")

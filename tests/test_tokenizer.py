@@ -92,3 +92,9 @@ def test_the_name_of_the_blank_is_not_a_way_to_write_it():
 def test_an_unusable_vocabulary_is_refused(vocabulary, problem):
     with pytest.raises(TokenizerError, match=problem):
         Tokenizer(vocabulary)
+
+
+def test_words_can_be_spelled_where_pieces_cover_them():
+    tokenizer = Tokenizer(["<blank>", "|", "a", "b", "qu"])
+    words = ("ab", "quba", "q", "aé", "", "a|b", "|")
+    assert [word for word in words if tokenizer.can_spell(word)] == ["ab", "quba"]

@@ -132,10 +132,23 @@ def test_the_scale_of_confidences_is_the_one_at_which_doubts_come_true():
         assert found["confidence_ceiling"] * share == pytest.approx(expected[right], abs=0.03)
 
 
-def test_a_scale_comes_out_even_where_all_words_are_right():
-    decoder = BeamDecoder(TOKENIZER, BeamConfig(beam_size=100), words=["bad", "bed"])
+@pytest.mark.parametrize("reference", ["bad", "dab"])
+def test_where_all_words_are_right_or_wrong_confidences_stay_as_they_are(reference):
+    present = {"confidence_scale": 0.7, "confidence_ceiling": 0.9}
+    config = BeamConfig(beam_size=100, **present)
+    decoder = BeamDecoder(TOKENIZER, config, words=["bad", "bed"])
     heard = spelled({3: 0.99}, {2: 2 / 3, 5: 1 / 3}, {4: 0.99})
-    assert tune_confidence(decoder, [heard], ["bad"])["confidence_scale"] > 0
+    assert tune_confidence(decoder, [heard], [reference]) == present
+
+
+def test_a_word_of_punctuation_alone_is_judged_too():
+    words = Tokenizer([*TOKENIZER.vocabulary, "'", "bad"])
+    path = BestPath(torch.tensor([7, 1, 6, 0]), torch.tensor([0.6, 0.9, 0.8, 0.9]).log())
+    letters = Tokenizer([*TOKENIZER.vocabulary, "'"])
+    rows = torch.randn(9, len(letters), generator=torch.Generator().manual_seed(1))
+    heard = Emissions(rows.log_softmax(-1), 0.04, None, path)
+    found = tune_greedy_confidence(WordPieceDecoder(letters, words), [heard], ["bad"])
+    assert found["confidence_scale"] > 0
 
 
 def test_greedy_confidences_are_scaled_until_they_come_true():

@@ -76,7 +76,7 @@ def test_words_with_other_characters_are_passed_over():
 
 def test_a_file_is_made_of_texts_and_opened_as_a_vocabulary(tmp_path):
     plain, packed = tmp_path / "a.txt", tmp_path / "b.txt.xz"
-    plain.write_text("the cat\nthe rare\n" * 5)
+    plain.write_text("The cat.\nTHE RARE\n" * 5)
     packed.write_bytes(lzma.compress(b"the dog\n" * 5))
     out = tmp_path / "new" / "pieces.txt"
     number = build_word_pieces([plain, packed], out, 33, least=10)
@@ -110,5 +110,8 @@ def test_what_cannot_be_read_or_is_too_small_has_an_error(tmp_path):
         open_word_pieces(tmp_path / "none")
     with pytest.raises(ManifestError):
         build_word_pieces([tmp_path / "none"], tmp_path / "out", 40)
+    (tmp_path / "rare").write_text("cat 7\n" * 4)
+    with pytest.raises(ConfigError, match="no word of the letters a to z comes 5 times"):
+        build_word_pieces([tmp_path / "rare"], tmp_path / "out", 40)
     with pytest.raises(ConfigError, match="a vocabulary of 29"):
         build_word_pieces([], tmp_path / "out", len(ENGLISH))

@@ -49,7 +49,8 @@ class PhoneBeamDecoder:
             lexicon: Pronunciations.
             config: Search widths and weights.
             lm: A word n-gram model, ARPA or KenLM binary.
-            words: What may come out, as far as the lexicon has it; all of the lexicon if not given.
+            words: What may come out, as far as the lexicon has it and the letters can spell it; all
+                of the lexicon if not given.
         """
         self.tokenizer = tokenizer
         self.phones = phones
@@ -138,11 +139,11 @@ class PhoneBeamDecoder:
         spellings = {
             word: [self.phones.ids(pronunciation) for pronunciation in known]
             for word in self.words
-            if (known := self.lexicon.pronunciations.get(word))
+            if (known := self.lexicon.pronunciations.get(word)) and self.tokenizer.can_spell(word)
         }
         if not spellings:
             raise DecoderError(
-                f"none of the {len(self.words)} words has a pronunciation in the lexicon",
+                f"none of the {len(self.words)} words has letters, and sounds in the lexicon",
                 "make a lexicon for them with asr lexicon build",
             )
         separator_id = self.phones.separator_id

@@ -93,6 +93,9 @@ class Display(Protocol):
     def epoch(self, row: EpochRow) -> None:
         """An epoch is over."""
 
+    def close(self) -> None:
+        """The run is over, or has failed."""
+
 
 class ConsoleDisplay:
     """A live progress bar on a terminal, a line now and then in a log file."""
@@ -118,7 +121,7 @@ class ConsoleDisplay:
 
     def epoch(self, row: EpochRow) -> None:
         """Print the epoch's row."""
-        self._close()
+        self.close()
         self.message("  ".join(f"{name} {text}" for name, text in row.cells().items()))
 
     def _show(self, name: str, done: int, total: int, text: str) -> None:
@@ -137,9 +140,10 @@ class ConsoleDisplay:
             self._task, description=f"{name} {done}/{total} {text}", completed=done, total=total
         )
         if done == total:
-            self._close()
+            self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Leave the terminal as it was."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

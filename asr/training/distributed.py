@@ -6,11 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 
-__all__ = ["World", "open_world"]
+__all__ = ["PATIENCE", "World", "open_world"]
+
+PATIENCE = timedelta(days=1)
+"""One process decodes the corpus while all others wait, which takes a thousand hours an hour."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def open_world(device: torch.device) -> Iterator[World]:
     if device.type == "cuda":
         device = torch.device("cuda", local_rank)
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield World(dist.get_rank(), size, device)
     finally:

@@ -86,17 +86,21 @@ def train(
         TrainingError: The directory holds another run, nothing can be resumed, no usable data,
             or losses stayed non-finite.
     """
-    config = go_on(config)
+    given, config = config, go_on(config)
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     with open_world(device) as world:
         if world.is_main:
-            open_run_directory(out, config.model_dump(mode="json"), resume)
+            # As it was given: read again, it must lead to the same seed.
+            open_run_directory(out, given.model_dump(mode="json"), resume)
         world.barrier()
-        trainer = Trainer(config, out, world, display)
-        if resume:
-            trainer.restore()
-        return trainer.run()
+        try:
+            trainer = Trainer(config, out, world, display)
+            if resume:
+                trainer.restore()
+            return trainer.run()
+        finally:
+            display.close()
 
 
 class Trainer:
@@ -221,8 +225,9 @@ class Trainer:
                 parameters["lr"] = rate
         chunking = self._chunking()
         for number, batch in enumerate(group):
-            spliced = self.text.draw(self.step, number) if self.text else None
-            losses = self._forward(batch.to(self.world.device), chunking, spliced)
+            device = self.world.device
+            spliced = self.text.draw(self.step, number, device) if self.text else None
+            losses = self._forward(batch.to(device), chunking, spliced)
             (losses.total / len(group)).backward()  # type: ignore[no-untyped-call]
             self.tally.count(batch, losses)
         norms = gradient_norms(self.parts)
@@ -359,7 +364,8 @@ class Trainer:
             ) from error
 
     def _take_over(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
-        if counters["vocabularies"] != self._vocabularies_digest():
+        digest = self._vocabularies_digest()
+        if counters.get("vocabularies", digest) != digest:
             raise KeyError("its letters, phones or word pieces are others")
         self.objective.load_state_dict(part_of(tensors, "weights."))
         self.average.load(part_of(tensors, "average."), counters["average_updates"])

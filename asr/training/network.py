@@ -61,7 +61,7 @@ def first_model(
     normalised with them.
 
     Raises:
-        TrainingError: That model has another vocabulary or other sizes.
+        TrainingError: That model has another vocabulary, features, layer of phones or other sizes.
     """
     model = fresh_model(config, tokenizer, phones, word_pieces)
     if config.phones.frozen:
@@ -73,14 +73,17 @@ def first_model(
     changed = bool(known and word_pieces) and known != tuple(word_pieces)
     if changed or start.tokenizer.vocabulary != tokenizer.vocabulary:
         raise TrainingError(f"{config.init}: has another vocabulary than this run")
+    hint = "set model and features as asr info shows them"
+    if start.front_end.config != config.features:
+        raise TrainingError(f"{config.init}: has other features than this run", hint)
+    layer = start.model.config.phone_layer
+    if layer and config.model.phone_layer and layer != config.model.phone_layer:
+        raise TrainingError(f"{config.init}: has its phones on layer {layer}", hint)
     try:
         warm_start(model, start.model.state_dict())
         front_end.load_state_dict(start.front_end.state_dict())
     except RuntimeError as error:
-        raise TrainingError(
-            f"{config.init}: has other sizes than this run",
-            "set model and features as asr info shows them",
-        ) from error
+        raise TrainingError(f"{config.init}: has other sizes than this run", hint) from error
     return model
 
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from asr.config import read_yaml
 from asr.errors import TrainingError
 
 __all__ = [
@@ -35,18 +36,64 @@ __all__ = [
 STATE_FILE = "state.safetensors"
 
 
+_FIXED = (
+    "init", "data", "features", "model", "vocabulary", "word_pieces.file",
+    "train.seed", "train.batch_s", "train.accumulate",
+)  # fmt: skip
+_FREE = ("data.valid", "data.max_valid", "data.cache_dir", "data.workers", "model.dropout")
+
+
 def open_run_directory(out: Path, config: dict[str, Any], resume: bool) -> None:
-    """Make the directory of a run and write its configuration there.
+    """Make the directory of a run, or see that it can go on there, and write its configuration.
+
+    Rates, losses and augmentation may change when a run goes on; what its weights mean and the
+    order of its batches may not.
 
     Raises:
-        TrainingError: It holds a run already, and that is not to be resumed.
+        TrainingError: It holds a run that is not to be resumed, none that could be, or one with
+            other data, features, network, vocabularies, batches or seed.
     """
-    if (out / STATE_FILE).exists() and not resume:
+    path, has_run = out / "config.yaml", (out / STATE_FILE).exists()
+    if has_run and not resume:
         raise TrainingError(
             f"{out}: holds a run already", "go on with --resume, or give another --out"
         )
+    if resume and not has_run:
+        raise TrainingError(
+            f"{out}: no training state to resume from", "start the run without --resume"
+        )
+    if resume and path.exists():
+        _check_same(out, read_yaml(path), config)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.yaml").write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config))
+
+
+def _check_same(out: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    old, new = _flat(before), _flat(now)
+    changed = [
+        f"{name} {new[name]} instead of {old[name]}"
+        for name in sorted(old.keys() & new.keys())
+        if old[name] != new[name] and _is_among(name, _FIXED) and not _is_among(name, _FREE)
+    ]
+    if changed:
+        raise TrainingError(
+            f"{out}: a run cannot be resumed with {', '.join(changed)}",
+            "resume with the settings that it was started with, or begin another run whose init "
+            "is its last.safetensors",
+        )
+
+
+def _is_among(name: str, sections: Sequence[str]) -> bool:
+    return any(name == one or name.startswith(f"{one}.") for one in sections)
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by names like train.lr."""
+    values: dict[str, Any] = {}
+    for name, value in config.items():
+        inner = isinstance(value, dict)
+        values |= _flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return values
 
 
 def save_state(path: Path, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:

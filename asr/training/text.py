@@ -14,6 +14,7 @@ from asr.errors import ConfigError, TokenizerError
 from asr.lexicon import PHONES, Lexicon, read_lexicon
 from asr.lm.corpus import read_sentences
 from asr.models import BiLSTM
+from asr.text import normalise_target
 from asr.tokenizer import Tokenizer
 from asr.training.config import RunConfig, TextConfig
 from asr.training.splicing import PieceBank, Sentence, Spliced, splice
@@ -24,6 +25,8 @@ __all__ = ["SplicedText", "TextSource", "hear_pieces", "open_text"]
 _BATCH = 16
 _POOL = 512
 """Sentences that are sorted by length to make batches of."""
+_SAMPLE = 1000
+"""Lines of a text that are tried before a run."""
 
 
 class TextSource:
@@ -41,10 +44,18 @@ class TextSource:
 
         Raises:
             ManifestError: It cannot be read.
+            ConfigError: Of a sample of its lines none can be spelled and pronounced.
         """
         self.tokenizer, self.phones, self.lexicon = tokenizer, phones, lexicon
         self.word_pieces = word_pieces
         self.lines = read_sentences(path)
+        sample = self.lines[:: max(1, len(self.lines) // _SAMPLE)]
+        if not any(_is_usable(self._sentence(line)) for line in sample):
+            raise ConfigError(
+                f"{path}: none of {len(sample)} lines can be spelled by the vocabulary and "
+                "pronounced by the lexicon",
+                "give a text with a sentence of known words on each line",
+            )
 
     def draw(self, letters: int, rng: np.random.Generator) -> list[Sentence]:
         """Sentences of similar length; those without letters or phones are passed over.
@@ -57,9 +68,10 @@ class TextSource:
         lengths = [float(len(line)) for line in lines]
         chosen = bucket_batches(lengths, letters, rng.integers(2**63, size=2).tolist())[0]
         sentences = (self._sentence(lines[i]) for i in chosen)
-        return [sentence for sentence in sentences if sentence.letters and sentence.phones]
+        return [sentence for sentence in sentences if _is_usable(sentence)]
 
     def _sentence(self, line: str) -> Sentence:
+        line = normalise_target(line)
         try:
             return Sentence(
                 self.tokenizer.encode(line),
@@ -68,6 +80,10 @@ class TextSource:
             )
         except TokenizerError:
             return Sentence((), ())
+
+
+def _is_usable(sentence: Sentence) -> bool:
+    return bool(sentence.letters and sentence.phones)
 
 
 def open_text(config: RunConfig, tokenizer: Tokenizer, rank: int) -> SplicedText | None:
@@ -104,11 +120,12 @@ class SplicedText:
         torch.manual_seed(int(rng.integers(2**63)))
         self.bank = hear_pieces(model, dataset, [(epoch, int(i)) for i in chosen], device)
 
-    def draw(self, step: int, number: int) -> Spliced | None:
+    def draw(self, step: int, number: int, device: torch.device) -> Spliced | None:
         """The batch of an update, or the one of that number in it."""
         rng = np.random.default_rng((*self.seed, step, number))
         sentences = self.source.draw(self.config.letters, rng)
-        return splice(self.bank, sentences, rng, self.config.misheard)
+        spliced = splice(self.bank, sentences, rng, self.config.misheard)
+        return spliced.to(device) if spliced else None
 
 
 @torch.no_grad()

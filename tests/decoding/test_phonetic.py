@@ -187,6 +187,12 @@ def test_words_none_of_which_can_be_pronounced_are_an_error():
     assert "lexicon build" in raised.value.hint
 
 
+def test_words_that_the_letters_cannot_spell_never_come_out():
+    sounding = Lexicon({"kát": [("K", "AE", "T")], "cut": [("K", "AH", "T")]})
+    decoder = PhoneBeamDecoder(TOKENIZER, PHONES, sounding, CONFIG)
+    assert best(decoder, heard("cut---", "K AE T | - -")) == "cut"
+
+
 def test_beam_search_goes_over_phones_where_pronunciations_are_given():
     made = make_decoder("beam", TOKENIZER, config=CONFIG, pronunciations=(PHONES, LEXICON))
     assert isinstance(made, PhoneBeamDecoder)

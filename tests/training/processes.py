@@ -29,6 +29,9 @@ class Silent:
     def epoch(self, row):
         pass
 
+    def close(self):
+        pass
+
 
 def run(config, out, resume=False, environment=None):
     """Train, and store the weights that this process ends with as `weights.RANK.pt`."""

@@ -90,6 +90,15 @@ def test_a_terminal_gets_a_bar_that_ends_with_the_epoch():
     assert "epoch 1 1/2 loss 0.5" in shown(True, act)
 
 
+def test_a_terminal_has_its_cursor_back_when_a_run_fails():
+    def fail(display):
+        display.update(1, 1, 2, "loss 0.5")
+        display.close()
+
+    hidden, back = "\x1b[?25l", "\x1b[?25h"
+    assert shown(True, fail).count(hidden) == shown(True, fail).count(back) == 1
+
+
 def test_markup_in_a_message_is_shown_as_it_is():
     assert "skipped [b]a[/b]: why" in shown(False, lambda d: d.message("skipped [b]a[/b]: why"))
 

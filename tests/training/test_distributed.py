@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import torch
+import torch.distributed as dist
 import yaml
 
 from asr.checkpoint import load_checkpoint
@@ -28,6 +30,17 @@ def test_a_group_of_one_that_torchrun_describes_sums_to_itself(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
     with open_world(torch.device("cpu")) as world:
         assert world.sum([3.0]) == [3.0]
+
+
+def test_the_others_wait_for_as_long_as_decoding_a_corpus_takes(monkeypatch):
+    given = {}
+    monkeypatch.setattr(dist, "init_process_group", lambda backend, **more: given.update(more))
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: None)
+    for name, value in {"WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with open_world(torch.device("cpu")):
+        assert given["timeout"] == timedelta(days=1)
 
 
 def test_torchrun_trains_on_two_processes(tmp_path):

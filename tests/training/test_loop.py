@@ -207,15 +207,32 @@ def test_a_directory_that_holds_a_run_is_refused_without_resume(tmp_path):
 def test_a_run_cannot_resume_from_nothing(tmp_path):
     with pytest.raises(TrainingError, match="no training state to resume from"):
         train(tiny_config(tmp_path), tmp_path / "run", CPU, Silent(), resume=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_state_of_another_network_is_refused_in_one_line(tmp_path):
     config = tiny_config(tmp_path, epochs=1)
     train(config, tmp_path / "run", CPU, Silent())
     wider = config.model_copy(update={"model": config.model.model_copy(update={"hidden": 8})})
+    written = (tmp_path / "run/config.yaml").read_text()
+    with pytest.raises(TrainingError, match=r"model\.hidden 8 instead of 16") as caught:
+        train(wider, tmp_path / "run", CPU, Silent(), resume=True)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "run/config.yaml").read_text() == written
+    (tmp_path / "run/config.yaml").unlink()
     with pytest.raises(TrainingError, match="not a state of this configuration") as caught:
         train(wider, tmp_path / "run", CPU, Silent(), resume=True)
     assert "\n" not in str(caught.value)
+
+
+def test_a_failing_run_leaves_the_terminal_as_it_was(tmp_path, monkeypatch):
+    closed = []
+    display = Silent()
+    display.close = lambda: closed.append(True)
+    monkeypatch.setattr(Trainer, "_update", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(tiny_config(tmp_path), tmp_path / "run", CPU, display)
+    assert closed
 
 
 def test_a_state_is_not_read_with_other_word_pieces(tmp_path):

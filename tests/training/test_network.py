@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from asr.checkpoint import load_checkpoint, save_checkpoint
+from asr.config import load
 from asr.errors import ConfigError, TrainingError
 from asr.models import BiLSTMConfig, build_model
 from asr.tokenizer import ENGLISH
-from asr.training.config import PhoneConfig, WordPieceConfig
+from asr.training.config import PhoneConfig, RunConfig, WordPieceConfig
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
 from asr.training.network import go_on, gradient_norms, parts_of
@@ -57,6 +58,8 @@ def test_a_run_that_goes_on_from_another_draws_anew(trained, tmp_path):
     out = tmp_path / "second"
     second = train(config, out, CPU, Silent())
     assert load_checkpoint(second).provenance["config"]["train"]["seed"] == 2 * config.train.seed
+    written = load(RunConfig, out / "config.yaml")
+    assert written.train.seed == config.train.seed  # and so another start leads to the same seed
     longer = config.train.model_copy(update={"epochs": 2})
     third = train(config.model_copy(update={"train": longer}), out, CPU, Silent(), resume=True)
     assert load_checkpoint(third).provenance["config"]["train"]["seed"] == 2 * config.train.seed
@@ -105,6 +108,22 @@ def test_word_pieces_may_be_added_and_must_stay_the_same(trained, tmp_path):
     changed = config.model_copy(update={"word_pieces": WordPieceConfig(file=other)})
     with pytest.raises(TrainingError, match="another vocabulary"):
         first_model(further(changed, path), tmp_path)
+
+
+def test_a_model_that_hears_otherwise_is_refused(trained, tmp_path):
+    config, path = trained
+    coarser = config.features.model_copy(update={"hop_ms": 20.0})
+    with pytest.raises(TrainingError, match="other features"):
+        first_model(further(config, path).model_copy(update={"features": coarser}), tmp_path)
+
+
+def test_phones_on_another_layer_are_refused(tmp_path):
+    config = tiny_config(tmp_path, phones=True, epochs=1)
+    model = config.model.model_copy(update={"layers": 2})
+    path = train(config.model_copy(update={"model": model}), tmp_path / "low", CPU, Silent())
+    higher = model.model_copy(update={"phone_layer": 2})
+    with pytest.raises(TrainingError, match="phones on layer 1"):
+        first_model(further(config.model_copy(update={"model": higher}), path), tmp_path)
 
 
 def test_the_first_weights_and_statistics_are_those_of_the_given_model(trained, tmp_path):

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from asr.errors import TrainingError
 from asr.training.config import OptimConfig
 from asr.training.distributed import World
 from asr.training.optimizer import make_optimizers
-from asr.training.state import load_state, optimizer_tensors, restore_optimizers, save_state
+from asr.training.state import (
+    STATE_FILE,
+    load_state,
+    open_run_directory,
+    optimizer_tensors,
+    restore_optimizers,
+    save_state,
+)
 
 
 def train(module, optimizers, steps, first=0):
@@ -91,3 +99,34 @@ def test_a_missing_or_damaged_state_is_refused_by_name(tmp_path, damage):
     with pytest.raises(TrainingError, match=r"state\.safetensors") as caught:
         load_state(path)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "goes_on"),
+    [
+        ("data", "train", ["b.jsonl"], False),
+        ("data", "join_probability", 0.5, False),
+        ("train", "seed", 2, False),
+        ("train", "batch_s", 80, False),
+        ("data", "workers", 4, True),
+        ("train", "lr", 1e-4, True),
+        ("train", "epochs", 9, True),
+        ("augment", "noise_probability", 0.1, True),
+    ],
+)
+def test_what_moves_the_batches_may_not_change_in_a_run(tmp_path, section, name, value, goes_on):
+    config = {
+        "data": {"train": ["a.jsonl"], "join_probability": 0.2, "workers": 1},
+        "augment": {"noise_probability": 0.3},
+        "train": {"seed": 1, "batch_s": 160, "lr": 1e-3, "epochs": 5},
+    }
+    open_run_directory(tmp_path / "run", config, resume=False)
+    save_state(tmp_path / "run" / STATE_FILE, {}, {})
+    other = config | {section: config[section] | {name: value}}
+    if goes_on:
+        open_run_directory(tmp_path / "run", other, resume=True)
+        assert yaml.safe_load((tmp_path / "run/config.yaml").read_text()) == other
+        return
+    with pytest.raises(TrainingError, match=f"{section}.{name}"):
+        open_run_directory(tmp_path / "run", other, resume=True)
+    assert yaml.safe_load((tmp_path / "run/config.yaml").read_text()) == config

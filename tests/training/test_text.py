@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from asr.tokenizer import ENGLISH, Tokenizer
 from asr.training.config import PhoneConfig, TextConfig, WordPieceConfig
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
-from asr.training.splicing import Sentence
+from asr.training.splicing import PieceBank, Sentence
 from asr.training.text import TextSource, hear_pieces, open_text
 
 from .processes import Silent
@@ -62,8 +63,31 @@ def test_every_sentence_is_as_likely_as_any_other_and_comes_with_others_of_its_l
 
 
 def test_sentences_that_cannot_be_spelled_or_said_are_passed_over(tmp_path):
-    text = source(tmp_path, "xy", "ab unknown", "", "  ")
-    assert text.draw(200, np.random.default_rng(0)) == []
+    text = source(tmp_path, "xy", "ab unknown", "", "  ", "ab")
+    rng = np.random.default_rng(0)
+    drawn = [one for _ in range(20) for one in text.draw(200, rng)]
+    assert {tuple(one.letters) for one in drawn} == {tuple(VOCABULARY.index(x) for x in "ab")}
+
+
+def test_sentences_are_normalised_as_texts_of_recordings_are(tmp_path):
+    drawn = source(tmp_path, "Cab, AB!").draw(25, np.random.default_rng(0))
+    assert {tuple(one.letters) for one in drawn} == {tuple(VOCABULARY.index(x) for x in "cab|ab")}
+
+
+@pytest.mark.parametrize("lines", [["xy", "ab unknown"], [""]])
+def test_a_text_of_which_nothing_can_be_used_is_refused(tmp_path, lines):
+    with pytest.raises(ConfigError, match=r"text\.txt\.xz: none of"):
+        source(tmp_path, *lines)
+
+
+def test_a_batch_of_sentences_is_where_the_network_is(spoken, tmp_path):
+    text = open_text(spelling(spoken, tmp_path), Tokenizer(VOCABULARY), 0)
+    text.bank = PieceBank()
+    piece = torch.zeros(12, 32), torch.zeros(12, len(PHONES)).log_softmax(-1)
+    for phones in (("AA", "B", "K"), ("K", "AA", "B"), ("B", "B"), ("K", "|", "AA", "|", "K")):
+        text.bank.add(*piece, PHONE_IDS.ids(phones))
+    drawn = text.draw(0, 0, torch.device("meta"))
+    assert {getattr(drawn, field.name).device.type for field in fields(drawn)} == {"meta"}
 
 
 @pytest.fixture(scope="module")
