@@ -69,13 +69,6 @@ class BeamDecoder:
         else:
             self._search.prepare()
 
-    @property
-    def num_unspellable(self) -> int:
-        """How many of `words` were left out because the tokenizer has no spelling for them."""
-        if self.words is None:
-            return 0
-        return len(set(self.words)) - len(spell(self.words, self.tokenizer))
-
     def decode(self, emissions: Emissions, num_best: int = 1) -> list[Hypothesis]:
         """Up to `num_best` hypotheses of different texts, best first; never none.
 
