@@ -144,6 +144,8 @@ def serve(
     """Serve a page with live captions, a WebSocket, and OpenAI's transcription endpoint."""
     from asr.commands_serve import ServeOptions, run_serve
 
+    if token is None:
+        token = os.environ.get("ASR_TOKEN")  # an empty one, too, must not open the server to all
     origins = tuple(allow_origin or ())
     files = (host, port, model, decoder, lm, device)
     limits = (streams, upload_mb, recording_minutes, stream_minutes, rate)

@@ -18,7 +18,7 @@ from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.config import build, parse_overrides
 from asr.data.manifest import read_manifest, unique_names
 from asr.decoding import BeamDecoder, GreedyConfig, PhoneBeamDecoder, WordPieceDecoder
-from asr.errors import AsrError, ConfigError
+from asr.errors import AsrError, ConfigError, printable
 from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
 from asr.lm import LmConfig, build_lm
 from asr.recognizer import Recognizer
@@ -33,7 +33,7 @@ from asr.tuning import (
 )
 from asr.types import Transcript
 from asr.word_pieces import build_word_pieces
-from asr.writers import FORMATS, save, write
+from asr.writers import FORMATS, save, try_to_write, write
 
 __all__ = [
     "describe",
@@ -78,7 +78,8 @@ def run_transcribe(
         elif output:
             save(result, output, stem, formats)
         else:
-            _print_result(result, formats[0], stem, str(source) if len(sources) > 1 else "")
+            prefix = printable(str(source)) if len(sources) > 1 else ""
+            _print_result(result, formats[0], stem, prefix)
     return len(failures)
 
 
@@ -209,6 +210,7 @@ def run_tune(
     assert isinstance(decoder, BeamDecoder | PhoneBeamDecoder)
     if decoder.lm is None:
         raise ConfigError("the model has no language model to weigh", "give one with --lm")
+    try_to_write(output)
     decoder.prepare()
     utterances = read_manifest(manifest, need_text=True)
     count = min(most, len(utterances))

@@ -25,6 +25,7 @@ from asr.systems import OwnSystem, System, open_system
 from asr.terminal import report_error
 from asr.text import get_normaliser
 from asr.types import Utterance
+from asr.writers import try_to_write
 
 __all__ = ["EvaluateOptions", "run_compare", "run_evaluate"]
 
@@ -66,6 +67,7 @@ def run_evaluate(
     systems: list[System] = [OwnSystem(recognizer), *map(open_system, options.systems)]
     labels = ["", *unique_names([system.name for system in systems])[1:]]
     _check_files(options, labels)
+    per_million = _word_frequency(options.lm or recognizer.checkpoint.language_model())
     try:
         evaluations = [
             _evaluate(system, label, utterances, options, bar)
@@ -75,7 +77,6 @@ def run_evaluate(
         if options.json_file:
             stderr.print("[dim]stopped; the same command with --resume goes on from here[/]")
         raise
-    per_million = _word_frequency(options.lm or recognizer.checkpoint.language_model())
     analyses = [analyse(one, options.fields, per_million) for one in evaluations]
     comparisons = [_against(evaluations[0], other) for other in evaluations[1:]]
     _print(evaluations, analyses, comparisons)  # first: a full disk must not take this, too
@@ -118,7 +119,7 @@ def _check_files(options: EvaluateOptions, labels: Sequence[str]) -> None:
                 "name different files; the journal has the name of --json, ending with .jsonl",
             )
     for _, path in _files(options, labels):
-        _try_to_write(path)
+        try_to_write(path)
 
 
 def _files(options: EvaluateOptions, labels: Sequence[str]) -> Iterator[tuple[str, Path]]:
@@ -131,27 +132,6 @@ def _files(options: EvaluateOptions, labels: Sequence[str]) -> Iterator[tuple[st
             yield "the journal of --json", _journal_of(json_file)
         if options.nist:
             yield from ((f"{name} (--nist)", options.nist / label / name) for name in NIST_FILES)
-
-
-def _try_to_write(path: Path) -> None:
-    """Make the folder, and open the file without a trace.
-
-    Raises:
-        AsrError: It cannot be written.
-    """
-    new = not path.exists()
-    if path.is_fifo() or path.is_char_device():
-        return  # whoever reads a pipe would take it for closed
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("ab").close()
-    except OSError as error:
-        reason = "a file is in the way of its folder"
-        if not isinstance(error, FileExistsError | NotADirectoryError):
-            reason = error.strerror or str(error)
-        raise AsrError(f"{path}: cannot be written: {reason}") from error
-    if new:
-        path.resolve().unlink()  # a link stays
 
 
 def _evaluate(
@@ -312,7 +292,7 @@ def run_compare(first_file: Path, second_file: Path, json_file: Path | None) -> 
     if json_file:
         if json_file.resolve() in (first_file.resolve(), second_file.resolve()):
             raise ConfigError(f"{json_file}: is one of the results", "name another file for --json")
-        _try_to_write(json_file)
+        try_to_write(json_file)
     found = compare_files(first_file, second_file)
     if json_file:
         json_file.write_text(json.dumps(found.to_json(), indent=1), encoding="utf-8")

@@ -20,7 +20,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
-from asr.audio.microphone import list_inputs, open_microphone, read_pcm, simulate
+from asr.audio.microphone import list_inputs, open_microphone, read_pcm, resampled, simulate
 from asr.errors import AsrError, ConfigError
 from asr.live_files import LiveFile
 from asr.streaming import LiveRecognizer, LiveResult
@@ -30,6 +30,8 @@ __all__ = ["open_live", "print_inputs", "run_listen"]
 
 Blocks = Iterator[npt.NDArray[np.float32]]
 
+LIVE_HZ = 16_000
+"""The rate of live sound, whatever that of the model."""
 METER_WIDTH = 12
 METER_FLOOR_DB = -60.0
 
@@ -47,14 +49,14 @@ def print_inputs(stdout: TextIO) -> None:
 def open_live(
     file: Path | None, fast: bool, raw: bool, device: str | None, warn: Callable[[str], None]
 ) -> Iterator[Blocks]:
-    """Blocks of 16 kHz samples from a file, from standard input, or from a microphone."""
+    """Blocks of samples at `LIVE_HZ` from a file, from standard input, or from a microphone."""
     if file is not None:
-        yield simulate(file, realtime=not fast, warn=warn)
+        yield simulate(file, realtime=not fast, sample_rate=LIVE_HZ, warn=warn)
     elif raw:
-        yield read_pcm(sys.stdin.buffer)
+        yield read_pcm(sys.stdin.buffer, LIVE_HZ)
     else:
         number = int(device) if device is not None and device.isdecimal() else device
-        with open_microphone(number) as blocks:
+        with open_microphone(number, LIVE_HZ) as blocks:
             yield blocks
             if blocks.num_overruns:
                 warn(f"sound was lost {blocks.num_overruns} times: the machine was too busy")
@@ -75,7 +77,7 @@ def run_listen(
 
     Args:
         live: The recogniser.
-        blocks: Sound.
+        blocks: Sound at `LIVE_HZ`.
         stderr: Where the level, the partial text and messages go.
         output: A file to be written along (`asr.live_files`).
         details: Times and confidences with the text.
@@ -85,12 +87,12 @@ def run_listen(
         ConfigError: Push-to-talk without a keyboard, or no such output format.
         AsrError: The sound could not be read to its end, or the file not be written.
     """
-    # A file is not emptied for sound that cannot be had.
-    sound = iter(blocks)
+    # A file is not emptied for sound, or a keyboard, that cannot be had.
+    sound = resampled(blocks, LIVE_HZ, live.sample_rate)
     beginning = list(islice(sound, 1))
     with ExitStack() as stack:
-        file = stack.enter_context(LiveFile(output)) if output else None
         key = stack.enter_context(_space_bar()) if push_to_talk else None
+        file = stack.enter_context(LiveFile(output)) if output else None
         screen = stack.enter_context(_Screen(stderr, details, file))
         try:
             for block in chain(beginning, sound):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +58,9 @@ def run_serve(options: ServeOptions, stderr: Console) -> None:
         AsrError: The model or the address cannot be had.
     """
     settings = settings_for(options)
+    if hasattr(signal, "SIGPIPE"):
+        # The command line lets a closed pipe end it; a client that hangs up must not.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     with bind(options.host, options.port) as listener:
         torch.set_num_threads(1)  # requests run beside each other, not each on all cores
         recognizer = load_recognizer(

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -64,7 +66,8 @@ class MatchedPairs:
         segments: Stretches in which at least one system errs.
         mean: Errors of the first system less those of the second in a segment, on average.
         deviation: The standard deviation of that.
-        z: The mean in units of its standard error; 0 where nothing differs.
+        z: The mean in units of its standard error; 0 where nothing differs. Where all segments
+            differ by the same, the z at which a normal distribution has the sign test's p-value.
         p_value: How likely so large a |z| is where the systems are equally good (two-sided).
     """
 
@@ -245,10 +248,18 @@ def matched_pairs(pairs: Sequence[Pair]) -> MatchedPairs:
         return MatchedPairs(len(differences), mean, 0.0, 0.0, 1.0)
     mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
     if deviation == 0.0:
-        # All differ by the same: never by chance, unless by nothing.
-        return MatchedPairs(len(differences), mean, 0.0, 0.0, 1.0 if mean == 0 else 0.0)
+        return _equal_differences(len(differences), mean)
     z = mean / (deviation / math.sqrt(len(differences)))
     return MatchedPairs(len(differences), mean, deviation, z, math.erfc(abs(z) / math.sqrt(2)))
+
+
+def _equal_differences(segments: int, mean: float) -> MatchedPairs:
+    """Without a deviation z would be infinite; the sign test says how likely that is by chance."""
+    if mean == 0:
+        return MatchedPairs(segments, mean, 0.0, 0.0, 1.0)
+    p_value = max(0.5 ** (segments - 1), sys.float_info.min)
+    z = math.copysign(-NormalDist().inv_cdf(p_value / 2), mean)
+    return MatchedPairs(segments, mean, 0.0, z, p_value)
 
 
 def segment_errors(first: str, second: str, num_good: int = NUM_GOOD) -> list[tuple[int, int]]:

@@ -16,7 +16,13 @@ __all__ = [
     "ManifestError",
     "TokenizerError",
     "TrainingError",
+    "printable",
 ]
+
+
+def printable(name: str) -> str:
+    """A file's name, on one line and of characters that any output takes."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 
 class AsrError(Exception):

@@ -8,10 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from asr.errors import AsrError, ConfigError
+from asr.errors import AsrError, ConfigError, printable
 from asr.types import Segment, Transcript, Word
 
-__all__ = ["FORMATS", "MAX_CUE_MS", "MAX_LINES", "MAX_LINE_LENGTH", "save", "write"]
+__all__ = [
+    "FORMATS",
+    "MAX_CUE_MS",
+    "MAX_LINES",
+    "MAX_LINE_LENGTH",
+    "save",
+    "try_to_write",
+    "write",
+]
 
 # What subtitle guides such as Netflix's and the BBC's ask for, within a character or two.
 MAX_LINE_LENGTH = 42
@@ -64,6 +72,27 @@ def save(transcript: Transcript, directory: Path, stem: str, formats: Sequence[s
                 "choose another output folder, or make room",
             ) from error
     return list(contents)
+
+
+def try_to_write(path: Path) -> None:
+    """Make the folder, and open the file without a trace: before work whose result it is for.
+
+    Raises:
+        AsrError: It cannot be written.
+    """
+    new = not path.exists()
+    if path.is_fifo() or path.is_char_device():
+        return  # whoever reads a pipe would take it for closed
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        reason = "a file is in the way of its folder"
+        if not isinstance(error, FileExistsError | NotADirectoryError):
+            reason = error.strerror or str(error)
+        raise AsrError(f"{path}: cannot be written: {reason}") from error
+    if new:
+        path.resolve().unlink()  # a link stays
 
 
 def _replace(path: Path, content: str) -> None:
@@ -139,7 +168,7 @@ def _write_ctm(transcript: Transcript, name: str) -> str:
     """NIST's: recording, channel, start (s), duration (s), word, confidence; one row a word."""
     if any(segment.text and not segment.words for segment in transcript.segments):
         raise ConfigError("ctm has one line a word, and this transcript has no word times")
-    recording = "_".join(name.split())  # its columns are separated by spaces
+    recording = printable("_".join(name.split()))  # its columns are separated by spaces
     rows = []
     for word in transcript.words:
         start, end = _milliseconds(word.start), _milliseconds(word.end)

@@ -286,14 +286,18 @@ def test_everything_that_an_evaluation_can_write_is_written(asr, model, sound, t
         (["--system", "kaldi"], 2, ["no system 'kaldi'", "pocketsphinx, whisper"]),
         (["--system", "whisper:nowhere"], 1, ["nowhere: no Whisper model"]),
         (["--html", "."], 1, ["Is a directory"]),
+        (["--decoder", "greedy", "--lm", "no.lm"], 1, ["no.lm: No such file"]),
     ],
 )
 def test_what_an_evaluation_cannot_do_is_said_before_any_work(
     asr, model, sound, tmp_path, options, code, parts
 ):
     entry = {"audio_filepath": str(sound("a.wav")), "text": "a"}
-    manifest = write_manifest(tmp_path / "m.jsonl", entry)
-    assert_refused(asr("evaluate", manifest, "--model", model, *options), code, *parts)
+    manifest, result = write_manifest(tmp_path / "m.jsonl", entry), tmp_path / "r.json"
+    command = ("evaluate", manifest, "--model", model, *options)
+    assert_refused(asr(*command), code, *parts)
+    assert_refused(asr(*command, *([] if "--resume" in options else ["--json", result])), code)
+    assert not result.with_suffix(".jsonl").exists()  # no recording was worked on
 
 
 def test_two_results_are_compared(asr, model, sound, tmp_path):

@@ -153,10 +153,23 @@ def test_words_are_fainter_the_less_sure_they_are():
     assert (styles["sure"], styles["doubtful"]) == ("bold", "bright_black")
 
 
-def test_push_to_talk_without_a_keyboard_is_refused(monkeypatch):
+def test_push_to_talk_without_a_keyboard_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "stdin", io.StringIO())
+    notes = tmp_path / "notes.txt"
+    notes.write_text("precious")
     with pytest.raises(ConfigError, match="needs a keyboard"):
-        listen(blocks_of(play(SPEECH)), push_to_talk=True)
+        listen(blocks_of(play(SPEECH)), push_to_talk=True, output=notes)
+    assert notes.read_text() == "precious"
+
+
+def test_a_model_of_another_rate_hears_the_same_seconds():
+    live = LiveRecognizer(listener())
+    live.sample_rate = RATE // 2  # what it is asked for; the blocks come at 16 kHz
+    heard = []
+    live.push = lambda block: heard.append(block) or iter(())
+    live.finish = lambda: iter(())
+    run_listen(live, blocks_of(play("-" * 100)), Console(file=io.StringIO()))
+    assert sum(map(len, heard)) == len(play("-" * 100)) // 2
 
 
 def test_only_what_is_said_between_two_presses_of_the_space_bar_is_heard(monkeypatch, capsys):
@@ -197,8 +210,8 @@ def test_a_microphone_is_asked_for_by_number_or_name_and_lost_sound_is_told(
     class Microphone:
         num_overruns = 4
 
-        def __init__(self, device):
-            assert device == asked
+        def __init__(self, device, sample_rate):
+            assert (device, sample_rate) == (asked, 16_000)
 
         def __enter__(self):
             return self

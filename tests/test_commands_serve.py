@@ -9,6 +9,7 @@ import sys
 import httpx
 import pytest
 
+from asr import cli, commands_serve
 from asr.commands_serve import ServeOptions, settings_for
 from asr.errors import ConfigError
 from asr.recognizer import PRETRAINED
@@ -70,6 +71,23 @@ def test_it_says_where_it_is_answers_and_stops_when_told_to():
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+def test_an_empty_token_of_the_environment_does_not_open_the_server(monkeypatch):
+    monkeypatch.setenv("ASR_TOKEN", "")
+    with pytest.raises(ConfigError, match="an empty token"):
+        cli.app(["serve", "--host", "0.0.0.0", "--port", "0"], standalone_mode=False)
+
+
+def test_a_client_that_hangs_up_does_not_end_the_server(monkeypatch):
+    monkeypatch.setattr(commands_serve, "bind", lambda *_: 1 / 0)  # ends before anything is opened
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as the command line has it
+    try:
+        with pytest.raises(ZeroDivisionError):
+            commands_serve.run_serve(ServeOptions(), None)
+        assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 def test_a_taken_port_is_one_line_and_a_hint():

@@ -98,9 +98,14 @@ def test_systems_without_a_difference_have_none():
     assert same.improved == same.worsened == []
 
 
-def test_where_all_segments_differ_alike_no_chance_is_left():
-    found = matched_pairs(pairs(["a", "b"], ["x", "x"], ["a", "b"]))
-    assert (found.mean, found.deviation, found.p_value) == (1.0, 0.0, 0.0)
+@pytest.mark.parametrize(("segments", "p_value"), [(2, 0.5), (5, 1 / 16), (5000, 0.0)])
+def test_where_all_segments_differ_alike_the_sign_test_judges(segments, p_value):
+    found = matched_pairs(pairs(["a"] * segments, ["b"] * segments, ["a"] * segments))
+    assert (found.segments, found.mean, found.deviation) == (segments, 1.0, 0.0)
+    assert found.p_value == pytest.approx(p_value)  # all heads or all tails
+    assert found.p_value == pytest.approx(math.erfc(found.z / math.sqrt(2)))
+    other_way = matched_pairs(pairs(["a"] * segments, ["a"] * segments, ["b"] * segments))
+    assert other_way.z == -found.z
 
 
 def test_the_difference_is_resampled_by_speaker():

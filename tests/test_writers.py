@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from asr.errors import AsrError, ConfigError
 from asr.types import Segment, Transcript, Word
-from asr.writers import FORMATS, save, write
+from asr.writers import FORMATS, save, try_to_write, write
 
 EMPTY = Transcript("", (), 1.5)
 
@@ -128,6 +128,21 @@ def test_ctm_has_recording_channel_start_duration_word_and_confidence():
         "call_7 1 1.000 0.250 there 0.500\n"
         "call_7 1 3723.500 0.500 bye 1.000\n"
     )
+
+
+def test_ctm_takes_names_that_are_no_text():
+    content = write(transcript_of(segment_of(Word("a", 0.0, 0.5, 1.0))), "ctm", "caf\udce9")
+    assert content.encode().startswith("caf\N{REPLACEMENT CHARACTER} 1 ".encode())
+
+
+def test_whether_a_file_can_be_written_is_found_without_a_trace(tmp_path):
+    try_to_write(tmp_path / "new" / "a.yaml")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "old").write_text("kept")
+    try_to_write(tmp_path / "old")
+    assert (tmp_path / "old").read_text() == "kept"
+    with pytest.raises(AsrError, match="a file is in the way"):
+        try_to_write(tmp_path / "old" / "a.yaml")
 
 
 def test_ctm_refuses_a_transcript_without_word_times():

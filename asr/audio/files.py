@@ -17,7 +17,7 @@ import numpy as np
 import soxr
 
 from asr.audio.decoder import KINDS, Chunk, Input, Report, Samples, decode, header_duration
-from asr.errors import AudioError
+from asr.errors import AudioError, printable
 from asr.types import Audio
 
 __all__ = ["AUDIO_SUFFIXES", "find_audio", "probe_duration", "read_audio", "read_blocks"]
@@ -110,7 +110,7 @@ def find_audio(paths: Iterable[str | Path]) -> Iterator[Path | AudioError]:
         so that one bad folder does not hide the rest.
     """
     for path in map(Path, paths):
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path's, it does not raise where one may not look
             yield from _walk(path)
         else:
             yield path
@@ -127,25 +127,20 @@ def _walk(folder: Path) -> Iterator[Path | AudioError]:
                 num_found += 1
                 yield Path(parent, name)
     for error in failed:
-        yield _os_error(_printable(str(error.filename)), error)
+        yield _os_error(printable(str(error.filename)), error)
     if not num_found and not failed:
         yield AudioError(
-            f"{_printable(str(folder))}: no recordings in this folder; needed {KINDS}",
+            f"{printable(str(folder))}: no recordings in this folder; needed {KINDS}",
             "name the files themselves if their suffix is unusual",
         )
-
-
-def _printable(name: str) -> str:
-    """A name that stays on one line and can be printed."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 
 def _name(source: str | Path | BinaryIO) -> str:
     """How messages call the source."""
     if isinstance(source, str | Path):
-        return "standard input" if str(source) == "-" else _printable(str(source))
+        return "standard input" if str(source) == "-" else printable(str(source))
     name = getattr(source, "name", None)
-    return _printable(name) if isinstance(name, str) else "audio stream"
+    return printable(name) if isinstance(name, str) else "audio stream"
 
 
 def _os_error(name: str, error: OSError) -> AudioError:
@@ -153,7 +148,7 @@ def _os_error(name: str, error: OSError) -> AudioError:
     if isinstance(error, FileNotFoundError):
         return AudioError(
             f"{name}: no such file; needed the path of a recording",
-            f"check the spelling; paths start in {_printable(os.getcwd())}",
+            f"check the spelling; paths start in {printable(os.getcwd())}",
         )
     if isinstance(error, IsADirectoryError):
         return AudioError(f"{name}: a folder; needed a file", "name a recording inside it")
@@ -184,7 +179,7 @@ def _opened(source: str | Path | BinaryIO, name: str) -> Iterator[Input]:
 
 def _prepared(file: BinaryIO, name: str, stack: ExitStack) -> Input:
     """Look at the first bytes; copy to a file what comes through a pipe and needs seeking."""
-    seekable = file.seekable()
+    seekable = _is_seekable(file)
     if seekable:
         file.seek(0)
     head = file.read(12)
@@ -200,6 +195,11 @@ def _prepared(file: BinaryIO, name: str, stack: ExitStack) -> Input:
     spooled.write(head)
     shutil.copyfileobj(file, spooled)
     return Input(spooled, head, seekable=True)
+
+
+def _is_seekable(file: BinaryIO) -> bool:
+    # Before Python 3.11 a tempfile.SpooledTemporaryFile can seek and has no method that says so.
+    return file.seekable() if hasattr(file, "seekable") else hasattr(file, "seek")
 
 
 def _cleaned(chunks: Iterator[Chunk], report: Report) -> Iterator[Chunk]:

@@ -27,6 +27,7 @@ __all__ = [
     "list_inputs",
     "open_microphone",
     "read_pcm",
+    "resampled",
     "simulate",
 ]
 
@@ -126,7 +127,7 @@ def open_microphone(
             callback=receive,
         )
         blocks = _received(pending, stream, found.name, _LOST_S + block_s)
-        live = LiveBlocks(_resampled(blocks, rate, sample_rate))
+        live = LiveBlocks(resampled(blocks, rate, sample_rate))
         with stream:
             yield live
     except sounddevice.PortAudioError as error:
@@ -264,13 +265,20 @@ def _received(
     )
 
 
-def _resampled(blocks: Iterator[Samples], rate: int, sample_rate: int) -> Iterator[Samples]:
-    """Resample without seams; nothing where the rate is right already."""
+def resampled(blocks: Iterator[Samples], rate: int, sample_rate: int) -> Iterator[Samples]:
+    """Blocks at another rate, without seams, as they come; as they are where the rate is right.
+
+    Args:
+        blocks: float32 (num_samples,) each.
+        rate: Theirs (Hz).
+        sample_rate: The one that is wanted (Hz).
+    """
     if rate == sample_rate:
         yield from blocks
         return
     stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
     for block in blocks:
-        resampled: Samples = stream.resample_chunk(block)
-        if len(resampled):
-            yield resampled
+        part: Samples = stream.resample_chunk(block)
+        if len(part):
+            yield part
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -112,12 +112,22 @@ def by_class(values: Sequence[float | None], edges: Sequence[float], unit: str =
 def class_name(value: float, edges: Sequence[float], unit: str = "") -> str:
     """The class of a number, such as "5 to 10 s"; the lower edge belongs to it."""
     place = bisect_right(edges, value)
-    names = [f"{edge:g} {unit}".strip() for edge in edges]
+    numbers = _told_apart(edges)
+    names = [f"{number} {unit}".strip() for number in numbers]
     if place == 0:
         return f"under {names[0]}"
     if place == len(edges):
         return f"{names[-1]} and more"
-    return f"{edges[place - 1]:g} to {names[place]}"
+    return f"{numbers[place - 1]} to {names[place]}"
+
+
+def _told_apart(edges: Sequence[float]) -> list[str]:
+    """Edges with six digits, or as many as tell them apart."""
+    for digits in range(6, 18):
+        names = [f"{edge:.{digits}g}" for edge in edges]
+        if len(set(names)) == len(set(edges)):
+            break
+    return names
 
 
 def by_value(values: Sequence[Any], most: int = MAX_VALUES) -> Division | None:
@@ -148,4 +158,7 @@ def _sort_key(value: str | float) -> tuple[bool, float, str]:
 def _written(value: str | float) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value if isinstance(value, str) else f"{value:g}"
+    if isinstance(value, str):
+        return value
+    short = f"{value:g}"
+    return short if float(short) == value else str(value)

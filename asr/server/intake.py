@@ -178,9 +178,10 @@ class OpusIntake:
             self._error = error
         except (av.FFmpegError, ValueError, IndexError) as error:
             self._error = AudioError(f"damaged Opus stream ({error})")
-        with self._changed:
-            self._is_over = True
-            self._changed.notify_all()
+        finally:  # whatever happens: who waits for sound must not wait for ever
+            with self._changed:
+                self._is_over = True
+                self._changed.notify_all()
 
     def _frames(self) -> Any:
         """Decoded frames of floats, each channel a row."""
@@ -195,7 +196,9 @@ class OpusIntake:
             options={"protocol_whitelist": "none"},
         ) as container:
             stream = container.streams.best("audio")
-            codec = "no sound" if stream is None else str(stream.codec_context.name)
+            # FFmpeg has no context for a codec that it does not know.
+            context = stream and stream.codec_context
+            codec = str(context.name) if context else "no sound that FFmpeg knows"
             if codec not in ("opus", "libopus"):
                 raise AudioError(f"found {codec}; needed Opus")
             planar = av.AudioResampler(format="fltp", rate=_OPUS_HZ)

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import soundfile
 
 from asr.errors import AsrError
+from asr.lexicon import Lexicon
 from asr.recognizer import Recognizer
 from asr.systems.protocol import Recording
 from asr.types import Transcript
@@ -31,9 +32,10 @@ class OwnSystem:
         return self.recognizer.checkpoint.front_end.config.sample_rate
 
     def describe(self) -> dict[str, Any]:
-        """The weights, the decoder with its settings, and the language model, by their content."""
+        """By their content: weights, language model, pronunciations; and the decoder's settings."""
         decoder = self.recognizer.decoder
         config, lm = getattr(decoder, "config", None), getattr(decoder, "lm", None)
+        lexicon = getattr(decoder, "lexicon", None)
         return {
             "name": self.name,
             "model": _short(self.recognizer.checkpoint.path),
@@ -42,6 +44,7 @@ class OwnSystem:
             "decoder_config": config.model_dump() if config else {},
             "lm": _short(lm) if lm else None,
             "lm_hash": _hash(lm) if lm else None,
+            "lexicon_hash": _hash_of_words(lexicon) if lexicon else None,
         }
 
     def transcribe_many(self, recordings: Iterable[Recording]) -> Iterator[Transcript | AsrError]:
@@ -56,6 +59,11 @@ def _source(recording: Recording) -> Path | BinaryIO:
     file = io.BytesIO()
     soundfile.write(file, recording.samples, recording.sample_rate, format="WAV", subtype="FLOAT")
     return file
+
+
+def _hash_of_words(lexicon: Lexicon) -> str:
+    lines = (f"{word} {said}\n" for word, said in sorted(lexicon.pronunciations.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _short(path: Path) -> str:

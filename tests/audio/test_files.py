@@ -5,6 +5,7 @@ import os
 import sys
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import librosa
 import numpy as np
@@ -316,3 +317,18 @@ def test_a_bad_folder_is_reported_and_does_not_stop_the_rest(tmp_path, monkeypat
 
 def test_suffixes_are_written_as_pathlib_gives_them():
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in AUDIO_SUFFIXES)
+
+
+def test_a_stream_that_cannot_say_whether_it_seeks_is_asked_by_its_methods():
+    """As tempfile.SpooledTemporaryFile was before Python 3.11."""
+    file = io.BytesIO(wav(noise(1600)))
+    old = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
+    assert len(read_audio(old, 16000).samples) == 1600
+
+
+def test_a_name_in_a_folder_where_one_may_not_look_is_passed_on(monkeypatch):
+    def refused(path, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert list(find_audio(["locked/a.wav"])) == [Path("locked/a.wav")]

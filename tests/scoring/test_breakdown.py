@@ -81,3 +81,15 @@ def test_many_texts_divide_nothing_unless_asked_to():
     names = [f"n{i}" for i in range(50)]
     assert by_value(names) is None
     assert len(by_value(names, most=50).order) == 50
+
+
+def test_long_numbers_keep_their_digits():
+    books = [1089134567, 1089134568, 1089134569]
+    assert by_value(books).order == ("1089134567", "1089134568", "1089134569")
+    assert by_value([0.5, 3.0, 1 / 3]).order == ("0.3333333333333333", "0.5", "3")
+
+
+def test_classes_of_long_numbers_are_told_apart():
+    found = by_value([20_000_000 + number for number in range(40)], most=5)
+    assert len(set(found.order)) == len(found.order) == 4
+    assert set(found.labels) == set(found.order)

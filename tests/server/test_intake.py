@@ -105,6 +105,22 @@ def test_another_codec_is_named(tmp_path):
         run(OpusIntake(RATE), [path.read_bytes()])
 
 
+def test_a_codec_that_ffmpeg_does_not_know_is_an_error_at_once(tmp_path):
+    path = encode(tmp_path / "a.webm", "libopus", tone(0.5, 48_000), 48_000)
+    data = path.read_bytes().replace(b"A_OPUS", b"A_XXXX")
+    with pytest.raises(AudioError, match="no sound that FFmpeg knows; needed Opus"):
+        run(OpusIntake(RATE), [data])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_waits_for_a_decoder_that_failed(monkeypatch):
+    def fail(intake):
+        raise AttributeError("unforeseen")
+
+    monkeypatch.setattr(OpusIntake, "_frames", fail)
+    assert len(run(OpusIntake(RATE), [b"OggS" * 100])) == 0
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_nothing_in_nothing_out_and_it_can_be_closed_at_any_time(format):
     intake = open_intake(format, RATE, RATE)

@@ -11,6 +11,7 @@ import numpy as np
 from asr.audio.files import read_audio
 from asr.decoding import BeamConfig, GreedyDecoder
 from asr.errors import AudioError
+from asr.lexicon import Lexicon
 from asr.systems import OwnSystem
 from asr.tokenizer import Tokenizer
 from asr.types import Audio, Transcript
@@ -64,6 +65,7 @@ def test_it_is_described_by_the_content_of_its_parts(tmp_path):
         "decoder_config": {},
         "lm": None,
         "lm_hash": None,
+        "lexicon_hash": None,
     }
     listener.decoder = SimpleNamespace(config=BeamConfig(lm_weight=0.5), lm=lm)
     described = OwnSystem(listener, "ours").describe()
@@ -71,3 +73,16 @@ def test_it_is_described_by_the_content_of_its_parts(tmp_path):
     assert described["lm"] == "small/text.lm"
     assert described["lm_hash"] == hashlib.sha256(b"words").hexdigest()
     assert described["name"] == "ours"
+    assert described["lexicon_hash"] is None
+
+
+def test_other_pronunciations_make_another_system():
+    def described(pronunciations):
+        listener = Listener()
+        listener.decoder = SimpleNamespace(lexicon=Lexicon(pronunciations))
+        return OwnSystem(listener).describe()
+
+    first = {"a": [("AH",)], "b": [("B", "IY")]}
+    assert described(first) == described(dict(reversed(first.items())))
+    assert described(first) != described(first | {"a": [("EY",)]})
+    assert described(first) != described({"a": first["a"]})
