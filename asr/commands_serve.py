@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 
 from asr.errors import AsrError, ConfigError
 from asr.recognizer import load_recognizer
@@ -22,7 +23,8 @@ try:
     from asr.server.security import Access, is_loopback
 except ImportError as error:
     raise AsrError(
-        f"{error.name}: not installed; needed for the server", "pip install 'asr[serve]'"
+        f"{error.name}: not installed; needed for the server",
+        "in the checkout: pip install '.[serve]'",
     ) from error
 
 __all__ = ["ServeOptions", "run_serve", "settings_for"]
@@ -118,6 +120,8 @@ def _announce(
     address = f"http://{host}:{listener.getsockname()[1]}/"
     if options.token:
         address += "#token=TOKEN"
-    stderr.print(f"{address}  ({settings.limits.streams} live streams at once; Ctrl-C stops)")
+    stderr.print(
+        f"{escape(address)}  ({settings.limits.streams} live streams at once; Ctrl-C stops)"
+    )
     if not settings.access.loopback_only and options.token is None:
         stderr.print("[yellow]warning:[/] open to everyone who reaches this machine; use --token")

@@ -252,7 +252,11 @@ def _time_parts(checkpoint: Checkpoint, samples: torch.Tensor) -> dict[str, floa
         modules.setdefault(f"layer {layer}", []).append(cell)
     modules["outputs"] = [model.output, *([model.phones] if model.phones else [])]
     with _stopwatch(modules, spent):
-        model(features[None], torch.tensor([len(features)]))
+        outputs = model(features[None], torch.tensor([len(features)]))
+    if model.num_word_pieces:
+        begun = time.perf_counter()
+        model.best_word_pieces(outputs.states[0])
+        spent["word pieces"] = time.perf_counter() - begun
     whole = time.perf_counter() - started
     spent["the rest"] = max(0.0, whole - sum(spent.values()))
     spent["everything"] = whole

@@ -53,6 +53,10 @@ _EXPLAINED = {
     "text was read from the letters, so the letters of the word are what is explained.",
 }
 _GREEDY = "The right words are more probable over all paths; greedy decoding follows only one."
+_BY_PIECES = {
+    "search": "The letters prefer the right words; the text was read from the word pieces.",
+    "network": "The letters heard it so, too; the text was read from the word pieces.",
+}
 
 
 def render_page(
@@ -283,6 +287,8 @@ def _difference_table(found: Explanation, decoder: str) -> str:
 
 
 def _verdict(difference: Difference, decoder: str) -> str:
+    if decoder.endswith("of word pieces") and difference.verdict in _BY_PIECES:
+        return _BY_PIECES[difference.verdict]
     if difference.verdict == "search" and decoder.startswith("greedy"):
         return _GREEDY
     return _VERDICTS[difference.verdict].format(words=", ".join(difference.unknown))
@@ -316,5 +322,6 @@ def _footer(found: Explanation, checkpoint: Checkpoint) -> str:
         f"{escape(checkpoint.content_hash[:16])}. Gates and states were recomputed from the same "
         "weights by a step-by-step reference (asr/insight/reference.py, drawn in docs/lstm.md); "
         f"its outputs differ from torch's by at most {deviation:.0e}. They are stored in "
-        "64 levels. Made by asr explain; this page loads nothing from anywhere.</p>"
+        "63 levels, cell states in 255. Made by asr explain; this page loads nothing from "
+        "anywhere.</p>"
     )

@@ -1,6 +1,7 @@
 """Statistics of a model, against arithmetic on weights and values that the test chose."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,9 +15,10 @@ from asr.insight.inspection import (
     speed_rows,
     weight_rows,
 )
+from asr.models import build_model
 
 from ..training.tones import SAMPLE_RATE
-from .tiny import clip_of, tiny_recognizer
+from .tiny import N_MELS, PHONES, VOCABULARY, clip_of, tiny_recognizer
 
 
 def test_every_parameter_is_counted_once():
@@ -87,6 +89,14 @@ def test_the_parts_take_all_of_the_time(phones):
     assert all(row.seconds > 0 for row in rows)
     assert parts["everything"].share == 1
     assert sum(row.share for row in rows) == pytest.approx(2)
+
+
+def test_naming_word_pieces_takes_time_too():
+    checkpoint = tiny_recognizer(phones=True).checkpoint
+    model = build_model(checkpoint.model.config, N_MELS, len(VOCABULARY), len(PHONES), 4000)
+    parts = {row.part: row for row in speed_rows(replace(checkpoint, model=model), 0.5, runs=1)}
+    assert parts["word pieces"].share > 0
+    assert sum(row.share for row in parts.values()) == pytest.approx(2)
 
 
 def test_nothing_stays_hooked_to_the_network():

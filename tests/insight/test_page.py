@@ -90,6 +90,13 @@ def test_a_page_says_whether_letters_or_phones_made_a_word():
     assert "which the same layers spell" in page_of("greedy decoding of word pieces")
 
 
+def test_letters_are_not_blamed_for_what_word_pieces_wrote():
+    text = page_of("greedy decoding of word pieces", reference="cab cab cab")
+    assert "the text was read from the word pieces" in text
+    assert "greedy decoding follows only one" not in text
+    assert "the text was read from the word pieces" not in page_of(reference="cab cab cab")
+
+
 @pytest.mark.parametrize(
     ("weight", "weighed"),
     [(0.0, "of the phones alone"), (0.5, "of the phones, and 0.5 times that of the letters")],

@@ -228,6 +228,87 @@ def test_a_server_that_is_gone_is_missed_while_the_recording_goes_on(tmp_path, t
         assert shown["status"].text == "Reconnecting"
 
 
+STUB = """
+    window.sockets = [];
+    window.WebSocket = class {
+      constructor() { window.sockets.push(this); }
+      send() {}
+      close() {}
+    };
+    window.last = () => window.sockets.at(-1);
+    window.ready = () => window.last().onmessage({ data: '{"type": "ready"}' });
+    window.shut = (code, reason) => window.last().onclose({ code, reason });
+"""
+
+
+def test_a_place_that_is_still_taken_after_a_break_is_tried_again(tmp_path, tones):
+    with page(tmp_path, microphone=tones) as shown:
+        shown.driver.execute_script(STUB)
+        shown.record()
+        shown.until(lambda: shown.driver.execute_script("return window.sockets.length") == 1)
+        shown.driver.execute_script("window.ready(); window.shut(1006, '')")
+        shown.until(lambda: shown.driver.execute_script("return window.sockets.length") == 2)
+        shown.driver.execute_script("window.shut(1013, 'all 1 live streams are in use')")
+        shown.until(lambda: shown.driver.execute_script("return window.sockets.length") == 3)
+        assert "still being recorded" in shown["problem"].text
+        shown.driver.execute_script("window.ready()")
+        shown.until(lambda: shown["status"].text == "Listening")
+        assert shown["problem"].text == ""
+
+
+def test_without_a_place_from_the_start_it_is_said_and_nothing_is_recorded(tmp_path, tones):
+    with page(tmp_path, microphone=tones) as shown:
+        shown.driver.execute_script(STUB)
+        shown.record()
+        shown.until(lambda: shown.driver.execute_script("return window.sockets.length") == 1)
+        shown.driver.execute_script("window.shut(1013, 'all 1 live streams are in use')")
+        shown.until(lambda: shown["problem"].text == "All 1 live streams are in use.")
+        assert shown["record"].get_attribute("aria-pressed") == "false"
+
+
+def test_a_refusal_while_the_last_words_are_awaited_is_told(tmp_path, tones):
+    with page(tmp_path, microphone=tones) as shown:
+        shown.driver.execute_script(STUB)
+        shown.record()
+        shown.until(lambda: shown.driver.execute_script("return window.sockets.length") == 1)
+        shown.driver.execute_script("window.ready()")
+        shown.record()
+        shown.until(lambda: shown["status"].text == "Finishing")
+        shown.driver.execute_script("window.shut(1009, 'longer than 1 minute')")
+        shown.until(lambda: shown["problem"].text == "Longer than 1 minute.")
+
+
+def test_what_is_played_stops_when_recording_begins(tmp_path, tones):
+    with page(tmp_path, microphone=tones) as shown:
+        shown["file"].send_keys(str(tones))
+        shown.until(lambda: shown["status"].text == "Done")
+        shown.driver.execute_script("document.getElementById('player').loop = true")
+        shown.driver.execute_script("document.getElementById('player').play()")
+        shown.record()
+        shown.until(lambda: shown["status"].text == "Listening")
+        assert shown.driver.execute_script("return document.getElementById('player').paused")
+
+
+def test_a_file_opened_while_the_browser_asks_for_the_microphone_does_not_mix_in(tmp_path, tones):
+    with page(tmp_path, microphone=tones) as shown:
+        shown.driver.execute_script(
+            "const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+            "const allowed = new Promise((done) => { window.allow = done; });"
+            "navigator.mediaDevices.getUserMedia = (what) => allowed.then(() => ask(what));"
+            "const send = XMLHttpRequest.prototype.send;"
+            "XMLHttpRequest.prototype.send = function (data) {"
+            "  setTimeout(() => send.call(this, data), 1500); };"
+        )
+        shown.record()
+        shown["file"].send_keys(str(tones))
+        shown.until(lambda: shown["progress-row"].is_displayed())
+        shown.driver.execute_script("window.allow()")
+        shown.until(lambda: shown["status"].text == "Listening")
+        assert not shown["progress-row"].is_displayed()
+        time.sleep(2)  # the file would have been sent by now
+        assert shown["status"].text == "Listening"
+
+
 def segment_of(words, start, step_s):
     """Words that begin `step_s` after each other and last half as long."""
     times = [start + i * step_s for i in range(len(words))]

@@ -42,7 +42,9 @@ function reset() {
   view.clear();
   duration = 0;
   if (player.src) URL.revokeObjectURL(player.src);
+  player.pause();
   player.removeAttribute("src");
+  player.load(); // only this makes it forget the sound
   for (const id of ["player-row", "save", "empty"]) $(id).hidden = true;
   $("transcript").hidden = false;
 }
@@ -75,6 +77,7 @@ async function start() {
   } finally {
     $("record").disabled = false;
   }
+  if (upload) cancelUpload(); // one that was begun while the browser asked
   reset();
   capture = opened;
   name = "captions";
@@ -87,9 +90,10 @@ async function start() {
     },
     onBroken: broken,
     onDone: done,
-    onRefused: (message) => {
-      stop(`${message[0].toUpperCase()}${message.slice(1)}.`);
+    onRefused: async (message) => {
+      await stop();
       done();
+      complain(`${message[0].toUpperCase()}${message.slice(1)}.`);
     },
   });
   recording(true);
@@ -175,6 +179,7 @@ async function open(file) {
   const own = upload;
   try {
     const transcript = await own.result;
+    if (upload !== own) return; // cancelled when it was there already
     duration = transcript.duration;
     for (const segment of transcript.segments) show({ type: "final", ...segment });
     view.playable = true;

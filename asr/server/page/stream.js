@@ -3,7 +3,8 @@
 
 const KEPT_S = 28; // the server lets a stream run 30 s ahead of the clock
 const WAITS_MS = [500, 1000, 2000, 4000];
-const REFUSED = [1003, 1008, 1009, 1013];
+const BUSY = 1013;
+const REFUSED = [1003, 1008, 1009, BUSY];
 
 export class Stream {
   /**
@@ -18,6 +19,7 @@ export class Stream {
     this.pushed = 0;
     this.final = 0; // seconds
     this.failures = 0;
+    this.wasReady = false;
     this.connect();
   }
 
@@ -64,7 +66,7 @@ export class Stream {
   }
 
   ready() {
-    this.isReady = true;
+    this.isReady = this.wasReady = true;
     this.failures = 0;
     this.skipUntil = this.final;
     this.offset = (this.kept[0]?.start ?? this.pushed) / this.rate;
@@ -86,7 +88,8 @@ export class Stream {
 
   closed(code, reason) {
     if (this.isOver) return;
-    if (REFUSED.includes(code)) {
+    // After a break, the place that is taken may be this stream's own: the server frees it in a while.
+    if (REFUSED.includes(code) && !(code === BUSY && this.wasReady)) {
       this.end(() => this.handlers.onRefused(reason || "The server ended the stream."));
       return;
     }
