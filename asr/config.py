@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from asr.errors import ConfigError
 
-__all__ = ["Config", "build", "load", "parse_overrides", "read_yaml"]
+__all__ = ["Config", "Range", "build", "load", "parse_overrides", "read_yaml"]
+
+
+def _ascending(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError(f"from {ends[0]:g} to {ends[1]:g}; the lower end comes first")
+    return ends
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
+"""Two ends, the lower one first."""
 
 
 class Config(BaseModel):

@@ -7,6 +7,7 @@ half a minute that end in a pause, so no word lies across two of them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
@@ -31,6 +32,8 @@ from asr.tokenizer import BLANK, Tokenizer
 from asr.types import Emissions, Segment, Transcript, Word
 
 __all__ = ["PRETRAINED", "Recognizer", "Source", "best_pause", "load_recognizer", "pick_device"]
+
+_log = logging.getLogger(__name__)
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "english"
 """The bundled model: weights, language model and decoder settings."""
@@ -286,13 +289,20 @@ def load_recognizer(
             greedy=settings.greedy if settings else None,
         )
     else:
+        pronunciations = _pronunciations(checkpoint, lexicon)
+        if checkpoint.phones and not pronunciations:
+            _log.warning(
+                "%s: no pronunciations (*.lexicon.xz) beside it, so beam search goes over letters, "
+                "which makes more errors than over its phones",
+                checkpoint.path,
+            )
         made = make_decoder(
             name,
             checkpoint.tokenizer,
             lm=lm,
             words=read_words(lm) if lm else None,
             config=settings,
-            pronunciations=_pronunciations(checkpoint, lexicon),
+            pronunciations=pronunciations,
         )
     return Recognizer(checkpoint, made, batch_windows=batch_windows)
 

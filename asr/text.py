@@ -30,15 +30,17 @@ __all__ = [
 
 Normaliser = Callable[[str], str]
 
-_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u201b\u02bc\u2032\u00b4`", "'"))
+_INVISIBLE = str.maketrans(dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff"))  # within words
 _TITLES = {"mr.": "mister", "mrs.": "missus", "dr.": "doctor", "st.": "saint", "etc.": "etcetera"}
 _TITLE_PATTERN = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, _TITLES)) + ")", re.IGNORECASE)
 
 
 def _fold(text: str) -> str:
     """Lower-case, accents taken off, typographic apostrophes made plain."""
-    # Apostrophes second: some only appear on decomposition (U+0149 holds U+02BC).
-    decomposed = unicodedata.normalize("NFKD", text).translate(_APOSTROPHES)
+    # Some apostrophes appear only on decomposition (U+0149 holds U+02BC), U+00B4 disappears by it.
+    plain = text.translate(_INVISIBLE).translate(_APOSTROPHES)
+    decomposed = unicodedata.normalize("NFKD", plain).translate(_APOSTROPHES)
     return "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
 
 

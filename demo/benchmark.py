@@ -45,21 +45,21 @@ def _measure(name: str, audio_s: float, files: list[str], decoder: str) -> None:
     command = [sys.executable, "-m", "asr", "transcribe", "--decoder", decoder, *files]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peak_kb = _wait(process)
+    peak = _wait(process)
     wall_s = time.perf_counter() - started
     print(
-        f"{name:42}{audio_s:8.0f}s{wall_s:8.1f}s{wall_s / audio_s:9.4f}{peak_kb / 1024:9.0f}",
+        f"{name:42}{audio_s:8.0f}s{wall_s:8.1f}s{wall_s / audio_s:9.4f}{peak / 2**20:9.0f}",
         flush=True,
     )
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Peak resident memory in kilobytes of a process that succeeded."""
+    """Peak resident memory in bytes of a process that succeeded."""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{process.args!r} failed with {process.returncode}")
-    return int(usage.ru_maxrss)
+    return int(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
 
 
 def _write_long(path: Path, clips: list[np.ndarray], minutes: int) -> None:

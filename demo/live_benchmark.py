@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -193,12 +195,14 @@ def watch_memory(live: LiveRecognizer, recordings: Sequence[Samples], hours: flo
 
 
 def _report(seconds: float, work_s: float, words: int) -> None:
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    memory = Path("/proc/self/statm")  # only Linux tells
+    resident = int(memory.read_text().split()[1]) * 4096 / 1e6 if memory.exists() else math.nan
     row = {
         "hours": round(seconds / 3600, 2),
         "real_time_factor": round(work_s / 900, 4),
-        "resident_mb": round(resident),
+        "resident_mb": None if math.isnan(resident) else round(resident),
         "peak_mb": round(peak_mb),
         "words": words,
     }

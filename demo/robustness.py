@@ -125,8 +125,9 @@ def _noisy(samples: Samples, rate: int, rng: np.random.Generator, snr_db: float)
 def _among(
     voices: list[Samples], samples: Samples, rate: int, rng: np.random.Generator, snr_db: float
 ) -> Samples:
-    chosen = rng.choice(len(voices), size=4, replace=len(voices) < 4)
-    behind = sum(np.resize(voices[i] / (np.std(voices[i]) + 1e-9), len(samples)) for i in chosen)
+    others = [voice for voice in voices if not np.array_equal(voice, samples)]
+    chosen = rng.choice(len(others), size=4, replace=len(others) < 4)
+    behind = sum(np.resize(others[i] / (np.std(others[i]) + 1e-9), len(samples)) for i in chosen)
     return add(samples, np.asarray(behind, np.float32), snr_db)
 
 

@@ -73,20 +73,20 @@ class Overlay:
         top = self.root.winfo_screenheight() - self.root.winfo_height() - 60
         self.root.geometry(f"+{left}+{top}")
 
-    def run(self, stays: bool) -> None:
-        """Show what is put into `results`, until None comes or, if it stays, until closed."""
-        self._poll(stays)
+    def run(self, stays: bool, errors: list[AsrError]) -> None:
+        """Show what is put into `results`, until None comes; without an error it may stay."""
+        self._poll(stays, errors)
         self.root.mainloop()
 
-    def _poll(self, stays: bool) -> None:
+    def _poll(self, stays: bool, errors: list[AsrError]) -> None:
         while not self.results.empty():
             result = self.results.get()
             if result is not None:
                 self.show(result)
-            elif not stays:
+            elif errors or not stays:
                 self.root.destroy()
                 return
-        self.root.after(50, self._poll, stays)
+        self.root.after(50, self._poll, stays, errors)
 
     def show(self, result: LiveResult) -> None:
         """The end of the text, in two lines."""
@@ -125,12 +125,20 @@ def run(options: argparse.Namespace, show: Callable[[LiveResult], None]) -> None
         show(result)
         overlay.results.put(result)
 
+    errors: list[AsrError] = []
+
     def work() -> None:
-        listen(options.recording, options.fast, show_both)
-        overlay.results.put(None)
+        try:
+            listen(options.recording, options.fast, show_both)
+        except AsrError as error:
+            errors.append(error)
+        finally:
+            overlay.results.put(None)
 
     threading.Thread(target=work, daemon=True).start()
-    overlay.run(stays=options.recording is None)
+    overlay.run(stays=options.recording is None, errors=errors)
+    if errors:
+        raise errors[0]
 
 
 def main() -> None:

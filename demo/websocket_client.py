@@ -39,7 +39,7 @@ def blocks_of(source: str) -> Iterator[bytes]:
         yield (np.clip(block, -1, 1) * 32767).astype("<i2").tobytes()
 
 
-def send(socket: ClientConnection, source: str, fast: bool) -> None:
+def send(socket: ClientConnection, source: str, fast: bool, errors: list[Exception]) -> None:
     """A block when it would have been spoken, and then the end; the server slows who is faster."""
     started, num_bytes = time.monotonic(), 0
     try:
@@ -52,6 +52,9 @@ def send(socket: ClientConnection, source: str, fast: bool) -> None:
         socket.send('{"type": "finish"}')
     except ConnectionClosed:
         pass  # the reader is told why
+    except (AsrError, OSError) as error:
+        errors.append(error)
+        socket.close()
 
 
 def show(text: str, as_json: bool) -> None:
@@ -75,7 +78,8 @@ def main() -> int:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     url = f"{options.url}?format=pcm_s16le&sample_rate={RATE}"
     with connect(url, additional_headers=headers, proxy=None) as socket:
-        arguments = (socket, options.source, options.fast)
+        errors: list[Exception] = []
+        arguments = (socket, options.source, options.fast, errors)
         threading.Thread(target=send, args=arguments, daemon=True).start()
         try:
             for text in socket:
@@ -83,6 +87,8 @@ def main() -> int:
         except ConnectionClosed as closed:
             print(f"ended: {closed.rcvd.reason if closed.rcvd else 'no server'}", file=sys.stderr)
             return 1
+    if errors:
+        raise errors[0]
     return 0
 
 

@@ -16,6 +16,7 @@ from asr.audio.vocal_tract import warp_matrices
 from asr.checkpoint import Checkpoint, save_checkpoint
 from asr.decoding import BeamDecoder, GreedyDecoder
 from asr.errors import AudioError, CheckpointError, ConfigError, DecoderError, DeviceError
+from asr.lexicon import PHONES
 from asr.models import BiLSTMConfig, build_model
 from asr.recognizer import Recognizer, load_recognizer, pick_device
 
@@ -279,6 +280,19 @@ def test_decoder_settings_are_those_beside_the_weights(folder):
     recognizer = load_recognizer(folder, decoder="beam", device="cpu")
     assert isinstance(recognizer.decoder, BeamDecoder)
     assert recognizer.decoder.config.beam_size == 7
+
+
+def test_a_beam_without_pronunciations_for_its_phones_is_told(tmp_path, caplog):
+    tiny = tiny_recognizer().checkpoint
+    config = BiLSTMConfig(layers=1, hidden=6, conv_channels=2, phone_layer=1)
+    model = build_model(config, 16, len(TOKENIZER), len(PHONES))
+    file = tmp_path / "model.safetensors"
+    save_checkpoint(file, model, tiny.front_end, TOKENIZER, {}, phones=PHONES)
+    load_recognizer(file, decoder="greedy", device="cpu")
+    assert not caplog.messages
+    decoder = load_recognizer(file, decoder="beam", device="cpu").decoder
+    assert isinstance(decoder, BeamDecoder)
+    assert "no pronunciations (*.lexicon.xz) beside it" in caplog.messages[0]
 
 
 def test_what_cannot_be_loaded_is_an_error_that_names_it(folder):

@@ -41,6 +41,8 @@ IDEMPOTENT = [get_normaliser("none"), normalise_basic, normalise_target]
         ),
         ("DR.Watson", "doctor watson"),
         ("the best. the west.", "the best the west"),
+        ("don\u00b4t I\u201bm won\u2032t", "don't i'm won't"),
+        ("co\u00adoperate zero\u200bwidth", "cooperate zerowidth"),
         ("snake_case", "snake case"),
         ("", ""),
         (" ... ' -- ", ""),

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
 import soxr
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from asr.config import Config
+from asr.config import Config, Range
 
 __all__ = [
     "AugmentConfig",
@@ -31,20 +32,29 @@ __all__ = [
 Samples = npt.NDArray[np.float32]
 
 
+def _positive(ends: tuple[float, float]) -> tuple[float, float]:
+    if min(ends) <= 0:
+        raise ValueError("needs numbers above 0")
+    return ends
+
+
+_POSITIVE = AfterValidator(_positive)
+
+
 class AugmentConfig(Config):
     """What is done to a training utterance, and how often (probabilities in [0, 1])."""
 
-    speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
+    speeds: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.9, 1.0, 1.1), min_length=1)
     """Ko et al. (2015); tempo and pitch change together."""
     silence_probability: float = Field(0.4, ge=0, le=1)
     """Of a silence before, between and behind the utterances of a recording, for each of them."""
     silence_s: float = Field(2.0, ge=0)
     """Longest silence; short ones are more frequent."""
-    gain_db: tuple[float, float] = (-15.0, 6.0)
+    gain_db: Range = (-15.0, 6.0)
     noise_probability: float = Field(0.3, ge=0, le=1)
-    snr_db: tuple[float, float] = (5.0, 30.0)
+    snr_db: Range = (5.0, 30.0)
     reverb_probability: float = Field(0.2, ge=0, le=1)
-    rt60_s: tuple[float, float] = (0.1, 0.6)
+    rt60_s: Annotated[Range, _POSITIVE] = (0.1, 0.6)
     narrowband_probability: float = Field(0.1, ge=0, le=1)
     """Band-limit to 4 kHz, as a telephone does."""
     frequency_masks: int = Field(2, ge=0)
@@ -52,7 +62,7 @@ class AugmentConfig(Config):
     time_masks_per_s: float = Field(0.4, ge=0)
     """SpecAugment's count, grown with length as in Park et al. (2020)."""
     time_width: int = Field(25, ge=0)
-    vocal_tract: tuple[float, float] = (0.9, 1.1)
+    vocal_tract: Annotated[Range, _POSITIVE] = (0.9, 1.1)
     """By what the frequencies of a recording are multiplied, its tempo left as it is."""
 
 

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,10 @@ class WaveformCache:
         self.starts = starts
         self.sizes = sizes
         self._pcm: npt.NDArray[np.int16] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the samples: a worker that is spawned opens the file itself."""
+        return self.__dict__ | {"_pcm": None}
 
     @classmethod
     def build(
@@ -69,7 +74,7 @@ class WaveformCache:
 
     def __getitem__(self, index: int) -> npt.NDArray[np.float32]:
         """float32 (num_samples,) in [-1, 1]."""
-        if self._pcm is None:  # opened late, so that workers started by spawn can have a copy
+        if self._pcm is None:
             self._pcm = np.memmap(self.path, dtype=np.int16, mode="r")
         start, size = self.starts[index], self.sizes[index]
         stretch = self._pcm[start : start + size]
@@ -95,18 +100,20 @@ def _decode_all(
 ) -> None:
     sizes = []
     partial = path.with_suffix(f".{os.getpid()}.tmp")
-    with partial.open("wb") as file:
-        for done, utterance in enumerate(utterances):
-            samples = _read_or_empty(utterance, sample_rate)
-            file.write(_to_pcm(samples).tobytes())
-            sizes.append(len(samples))
-            if progress:
-                progress(done + 1, len(utterances))
-    partial.replace(path)
-    # The index is written last: with it the cache is complete.
-    scratch = index.with_suffix(f".{os.getpid()}.tmp")
-    scratch.write_text(json.dumps(sizes))
-    scratch.replace(index)
+    try:
+        with partial.open("wb") as file:
+            for done, utterance in enumerate(utterances):
+                samples = _read_or_empty(utterance, sample_rate)
+                file.write(_to_pcm(samples).tobytes())
+                sizes.append(len(samples))
+                if progress:
+                    progress(done + 1, len(utterances))
+        partial.replace(path)
+        # The index is written last: with it the cache is complete.
+        partial.write_text(json.dumps(sizes))
+        partial.replace(index)
+    finally:
+        partial.unlink(missing_ok=True)  # of an interrupted run, it may be a hundred gigabytes
 
 
 def _to_pcm(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:

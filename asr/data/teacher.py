@@ -7,8 +7,10 @@ The store is one float16 file for all utterances, and an index from utterance id
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,21 @@ import torch
 
 from asr.errors import TrainingError
 
-__all__ = ["TeacherCache"]
+__all__ = ["TeacherCache", "check_unique"]
+
+
+def check_unique(ids: Sequence[str]) -> None:
+    """States are found by an utterance's id, which a manifest keeps unique only within itself.
+
+    Raises:
+        TrainingError: One comes twice.
+    """
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise TrainingError(
+            f"{len(twice)} utterances of several manifests have the same id, such as {twice[0]!r}",
+            "a teacher's states are kept by id: give each entry an id of its own",
+        )
 
 
 class TeacherCache:
@@ -30,8 +46,10 @@ class TeacherCache:
             ids: Utterances in the order in which they will be asked for.
 
         Raises:
-            TrainingError: The store is not there or damaged, or has none of the utterances.
+            TrainingError: The store is not there or damaged, has none of the utterances, or could
+                not tell two of them apart.
         """
+        check_unique(ids)
         self._path = directory / "states.f16"
         try:
             index = json.loads((directory / "index.json").read_text())
@@ -55,6 +73,10 @@ class TeacherCache:
         if not any(self._rows):
             raise TrainingError(f"{directory}: has no states of any of the {len(ids)} utterances")
         self._states: npt.NDArray[np.float16] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the states: a copy in another process opens the file itself."""
+        return self.__dict__ | {"_states": None}
 
     def states_at(self, index: int, times: npt.NDArray[np.float64]) -> torch.Tensor:
         """The states at points of time, interpolated between the two nearest rows.

@@ -121,6 +121,8 @@ def collect_words(sources: Iterable[Path]) -> list[str]:
 
 
 def _is_language_model(path: Path) -> bool:
+    if path.exists() and not path.is_file():
+        raise ManifestError(f"{path}: not a file; it is read twice", "save what comes in a file")
     start = _open(path, lambda file: file.read(len(MAGIC)), "rb")
     return bool(start == MAGIC or start.lstrip().startswith(_ARPA))
 

@@ -140,7 +140,8 @@ def _blocks(paths: Sequence[Path]) -> Iterator[tuple[str, float]]:
                 size = max(path.stat().st_size, 1)
                 file = _OPENERS[path.suffix](raw) if path.suffix in _OPENERS else raw
                 while lines := file.readlines(_BLOCK_CHARACTERS):
-                    done = (number + min(raw.tell() / size, 1.0)) / len(paths)
+                    place = raw.tell() if raw.seekable() else 0  # a pipe has none
+                    done = (number + min(place / size, 1.0)) / len(paths)
                     yield b"".join(lines).decode("utf-8"), done
         except UnicodeDecodeError as error:
             raise ManifestError(

@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 
 from asr.audio.augment import AugmentConfig
 from asr.audio.features import FeatureConfig
-from asr.config import Config
+from asr.config import Config, Range
 from asr.models import BiLSTMConfig
-from asr.tokenizer import ENGLISH
+from asr.tokenizer import ENGLISH, SEPARATOR
 
 __all__ = [
     "ChunkConfig",
@@ -97,9 +97,9 @@ class ChunkConfig(Config):
 
     probability: float = Field(0.0, ge=0, le=1)
     """Of an update in chunks; the others see whole recordings."""
-    core_s: tuple[float, float] = (0.24, 2.0)
+    core_s: Range = (0.24, 2.0)
     """New speech in a chunk."""
-    look_ahead_s: tuple[float, float] = (0.16, 1.2)
+    look_ahead_s: Range = (0.16, 1.2)
     """Speech beyond it that the backward direction sees."""
 
 
@@ -154,6 +154,11 @@ class RunConfig(Config):
         """What would otherwise be found only after the corpus was decoded."""
         if self.model.phone_layer is not None and self.data.lexicon is None:
             raise ValueError("model.phone_layer needs data.lexicon")
+        if (self.model.phone_layer or 0) > self.model.layers:
+            raise ValueError("model.phone_layer is above the highest of model.layers")
+        if self.vocabulary[1:2] != (SEPARATOR,):
+            # Phones and word pieces have theirs there, and texts are joined in all three.
+            raise ValueError(f"vocabulary needs the separator {SEPARATOR!r} in the second place")
         if self.phones.frozen and self.model.phone_layer is None:
             raise ValueError("phones.frozen needs model.phone_layer")
         if self.text.file is not None and self.model.phone_layer is None:

@@ -20,6 +20,8 @@ import numpy.typing as npt
 
 from asr.audio.files import read_audio
 from asr.data.manifest import read_manifest
+from asr.data.teacher import check_unique
+from asr.errors import AudioError
 from asr.types import Utterance
 
 __all__ = ["pack_windows", "store_states"]
@@ -48,9 +50,16 @@ def pack_windows(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
 
 
 def store_states(whisper: Path, out: Path, manifests: Sequence[Path]) -> None:
-    """Encode every utterance and write the store that `TeacherCache` reads."""
+    """Encode every utterance and write the store that `TeacherCache` reads.
+
+    Recordings that cannot be read are told and left out.
+
+    Raises:
+        TrainingError: Two utterances have the same id.
+    """
     encoder = _Encoder(whisper)
     utterances = [u for path in manifests for u in read_manifest(path)]
+    check_unique([u.id for u in utterances])
     out.mkdir(parents=True, exist_ok=True)
     rows, done = _resume(out / "progress.jsonl")
     windows = pack_windows(utterances)
@@ -117,7 +126,9 @@ class _Encoder:
         spans: list[tuple[str, int, int]] = []
         end = 0
         for utterance in utterances:
-            samples = read_audio(utterance.audio, SAMPLE_RATE).samples[: len(window) - end]
+            samples = _read(utterance)[: max(0, len(window) - end)]  # durations may be wrong
+            if not len(samples):
+                continue
             window[end : end + len(samples)] = samples
             spans.append((utterance.id, end // _ROW_SAMPLES, -(-len(samples) // _ROW_SAMPLES)))
             end += len(samples) + round(_GAP_S * SAMPLE_RATE)
@@ -136,6 +147,14 @@ class _Encoder:
         )
         first: npt.NDArray[np.float16] = states[0]
         return first
+
+
+def _read(utterance: Utterance) -> npt.NDArray[np.float32]:
+    try:
+        return read_audio(utterance.audio, SAMPLE_RATE).samples
+    except AudioError as error:
+        print(f"\nleft out: {error}", file=sys.stderr)
+        return np.zeros(0, np.float32)
 
 
 if __name__ == "__main__":

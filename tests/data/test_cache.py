@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -94,3 +95,21 @@ def test_the_index_appears_after_the_samples(corpus, tmp_path, monkeypatch):
     )
     WaveformCache.build(corpus[0], tmp_path / "cache", RATE)
     assert renamed == [".pcm", ".json"]
+
+
+def test_a_copy_for_another_process_leaves_the_samples_behind(corpus, tmp_path):
+    utterances, pcm = corpus
+    cache = WaveformCache.build(utterances * 200, tmp_path / "cache", RATE)
+    assert len(cache[0]) == len(pcm[0])
+    copied = pickle.dumps(cache)
+    assert len(copied) < 20_000  # places of 600 utterances, not their 320,000 samples
+    np.testing.assert_array_equal(pickle.loads(copied)[2], cache[2])
+
+
+def test_an_interrupted_decoding_leaves_no_file(corpus, tmp_path):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        WaveformCache.build(corpus[0], tmp_path / "cache", RATE, stop)
+    assert list((tmp_path / "cache").iterdir()) == []

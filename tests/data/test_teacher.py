@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import tempfile
 from pathlib import Path
 
@@ -124,3 +125,16 @@ def test_a_store_whose_states_are_missing_or_cut_short_is_refused_at_once(tmp_pa
 def test_a_store_of_other_utterances_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="no states of any of the 2 utterances"):
         TeacherCache(write_store(tmp_path), ["x", "y"])
+
+
+def test_two_utterances_of_one_id_are_refused(tmp_path):
+    with pytest.raises(TrainingError, match="the same id, such as 'a'"):
+        TeacherCache(write_store(tmp_path), ["a", "b", "a"])
+
+
+def test_a_copy_for_another_process_leaves_the_states_behind(tmp_path):
+    cache = TeacherCache(write_store(tmp_path, num_rows=30_000), ["a"])
+    before = cache.states_at(0, middles(5, ROW_S))
+    copied = pickle.dumps(cache)
+    assert len(copied) < 5000
+    assert torch.equal(pickle.loads(copied).states_at(0, middles(5, ROW_S)), before)

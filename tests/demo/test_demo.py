@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -74,10 +75,16 @@ def test_subtitles_hold_every_final_segment(tmp_path, finals, suffix):
     assert written.split() == " ".join(finals).split()
 
 
-@pytest.mark.skipif(not shutil.which("Xvfb"), reason="needs apt-get install xvfb")
-@pytest.mark.skipif(not find_spec("_tkinter"), reason="needs tkinter (apt-get install python3-tk)")
-def test_the_window_shows_captions_and_closes_with_the_recording(tmp_path, finals):
-    path, number = tmp_path / "talk.txt", tmp_path / "display"
+needs_window = pytest.mark.skipif(
+    not (shutil.which("Xvfb") and find_spec("_tkinter")),
+    reason="needs apt-get install xvfb python3-tk",
+)
+
+
+@contextmanager
+def virtual_display(folder):
+    """The name of a screen that nobody sees."""
+    number = folder / "display"
     with number.open("w+") as file:
         screen = subprocess.Popen(
             ["Xvfb", "-displayfd", str(file.fileno()), "-nolisten", "tcp"],
@@ -88,12 +95,28 @@ def test_the_window_shows_captions_and_closes_with_the_recording(tmp_path, final
             while not number.read_text().endswith("\n"):
                 assert screen.poll() is None
                 time.sleep(0.05)
-            display = f":{number.read_text().strip()}"
-            run("subtitles_live.py", CLIP, "--window", "-o", path, "--fast", DISPLAY=display)
+            yield f":{number.read_text().strip()}"
         finally:
             screen.terminate()
             screen.wait()
+
+
+@needs_window
+def test_the_window_shows_captions_and_closes_with_the_recording(tmp_path, finals):
+    path = tmp_path / "talk.txt"
+    with virtual_display(tmp_path) as display:
+        run("subtitles_live.py", CLIP, "--window", "-o", path, "--fast", DISPLAY=display)
     assert path.read_text().split() == " ".join(finals).split()
+
+
+@needs_window
+def test_a_window_of_subtitles_closes_where_there_is_no_recording(tmp_path):
+    with virtual_display(tmp_path) as display:
+        found = run(
+            "subtitles_live.py", tmp_path / "gone.mp3", "--window", status=1, DISPLAY=display
+        )
+    assert found.stderr.startswith("error: ")
+    assert "gone.mp3" in found.stderr
 
 
 def test_subtitles_without_anything_to_do_say_what_is_missing():
@@ -123,6 +146,15 @@ def test_the_websocket_client_takes_samples_from_a_pipe(tones):
             timeout=60,
         )
     assert [line.split()[1] for line in found.stdout.decode().splitlines()] == ["abc", "d"]
+
+
+def test_the_websocket_client_names_a_recording_that_is_not_there(tmp_path):
+    with serving(listener()) as host:
+        url = f"ws://{host}/v1/live"
+        found = run("websocket_client.py", tmp_path / "gone.mp3", "--url", url, status=1)
+    assert found.stderr.startswith("error: ")
+    assert "gone.mp3" in found.stderr
+    assert "Traceback" not in found.stderr
 
 
 def test_the_websocket_client_says_why_it_was_refused(tones):

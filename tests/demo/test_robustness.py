@@ -83,3 +83,10 @@ def test_changed_recordings_are_recognised_in_order(robustness):
     silent = robustness.Changed(system, "silence", silenced)
     assert [one.text for one in silent.transcribe_many(recordings)] == ["", ""]
     assert silent.describe() != heard.describe()
+
+
+def test_nobody_is_heard_behind_himself(robustness):
+    mine, other = tone(1.0, RATE, 300), tone(1.0, RATE, 2000)
+    heard = robustness.conditions([mine, other])["four voices, 10 dB"]
+    added = heard(mine, RATE, np.random.default_rng(0)) - mine
+    assert level_db(added, 1900, 2100) > level_db(added, 200, 400) + 30

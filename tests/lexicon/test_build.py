@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import os
 
 import pytest
 
@@ -109,3 +110,9 @@ def test_a_damaged_language_model_is_refused(write):
 def test_a_lexicon_that_cannot_be_written_is_refused(write, tmp_path, language):
     with pytest.raises(ConfigError, match="cannot be written"):
         build_lexicon([write("words.txt", "tea")], tmp_path / "words.txt" / "x", language)
+
+
+def test_a_pipe_is_refused_instead_of_losing_its_beginning(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ManifestError, match="pipe: not a file; it is read twice"):
+        collect_words([tmp_path / "pipe"])

@@ -1,12 +1,14 @@
 import bz2
 import gzip
 import lzma
+import os
+from pathlib import Path
 
 import pytest
 
 from asr.errors import ManifestError
 from asr.lm import corpus as module
-from asr.lm.corpus import count_ids, read_corpus
+from asr.lm.corpus import count_ids, read_corpus, read_sentences
 
 TEXT = "the cat sat\nthe dog\n\n  \nthe cat\n"
 
@@ -131,3 +133,13 @@ def test_text_in_another_encoding_is_refused(tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes("na\u00efve\n".encode("latin-1"))
     assert "not UTF-8 text" in problem_with(path)
+
+
+def test_text_may_come_through_a_pipe():
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as pipe:
+        pipe.write("the cat\nthe dog\n")
+    try:
+        assert read_sentences(Path(f"/dev/fd/{reading}")) == ["the cat", "the dog"]
+    finally:
+        os.close(reading)

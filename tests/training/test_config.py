@@ -48,6 +48,13 @@ def test_a_run_without_data_is_refused_before_anything_is_decoded(missing):
         ("model", "phone_layer", 0),
         ("augment", "silence_probability", -0.1),
         ("augment", "silence_s", -1),
+        ("augment", "speeds", []),
+        ("augment", "speeds", [1.0, 0.0]),
+        ("augment", "gain_db", [6, -15]),
+        ("augment", "snr_db", [30, 5]),
+        ("augment", "rt60_s", [0.0, 0.6]),
+        ("augment", "vocal_tract", [0, 0]),
+        ("chunks", "core_s", [2.0, 0.24]),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(section, key, value):
@@ -74,6 +81,11 @@ def test_every_configuration_that_comes_along_is_valid(path):
         ({"model": {"vocal_tracts": [1, 0]}}, r"model\.vocal_tracts"),
         ({"phones": {"frozen": True}}, r"phones\.frozen needs model\.phone_layer"),
         ({"text": {"file": "books.txt"}}, r"text\.file needs model\.phone_layer"),
+        ({"vocabulary": ["<blank>", "a", "|"]}, "separator '\\|' in the second place"),
+        (
+            {"model": {"phone_layer": 5}, "data": DATA | {"lexicon": "l"}},
+            r"model\.phone_layer is above the highest",
+        ),
     ],
 )
 def test_sections_that_do_not_fit_together_are_refused_at_once(sections, reason):

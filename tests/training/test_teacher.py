@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.data.manifest import write_manifest
 from asr.data.teacher import TeacherCache
+from asr.errors import TrainingError
 from asr.training import teacher
 from asr.training.teacher import WINDOW_S, pack_windows, store_states
 from asr.types import Utterance
@@ -105,3 +107,33 @@ def test_interrupted_it_goes_on_where_it_was(manifest, tmp_path, torn):
     assert values_of(store, mean, std) == [[0], [1], [2], [3], [4]]
     Ramps.limit = 0  # nothing is left to encode
     store_states(tmp_path, store, [manifest])
+
+
+def test_two_utterances_of_one_id_are_refused(manifest, tmp_path):
+    (tmp_path / "other.jsonl").write_text(manifest.read_text())
+    with pytest.raises(TrainingError, match="5 utterances of several manifests"):
+        store_states(tmp_path, tmp_path / "store", [manifest, tmp_path / "other.jsonl"])
+
+
+class Halves(teacher._Encoder):
+    """An encoder that gives back the sample in the middle of every row."""
+
+    def __init__(self):
+        self.size = 1
+
+    def _encode_window(self, samples):
+        return samples[160::320, None].astype(np.float16)
+
+
+def test_what_cannot_be_read_is_left_out_and_wrong_durations_do_no_harm(tmp_path, capsys):
+    durations = {"whole": 2.0, "long": 29.0, "longer": 29.0, "late": 1.0}
+    for number, (name, seconds) in enumerate(durations.items(), start=1):
+        samples = np.full(round(seconds * 16000), number / 10, np.float32)
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16000, "FLOAT")
+    (tmp_path / "bad.wav").write_text("no sound")
+    names = ["bad", *durations]
+    found = Halves().encode([Utterance(n, tmp_path / f"{n}.wav", "", 3.0) for n in names])
+    assert set(found) == {"whole", "long"}  # and for the others there is no room
+    np.testing.assert_allclose(found["whole"], 0.1, rtol=1e-3)
+    np.testing.assert_allclose(found["long"], 0.2, rtol=1e-3)
+    assert "left out: " in capsys.readouterr().err
