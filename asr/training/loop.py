@@ -331,6 +331,7 @@ class Trainer:
             tensors |= {f"listener.{n}": t for n, t in self.listener.state_dict().items()}
         counters = {
             "vocabularies": self._vocabularies_digest(),
+            "processes": self.world.size,
             "epoch": self.epoch,
             "batch": self.batch,
             "step": self.step,
@@ -367,6 +368,9 @@ class Trainer:
         digest = self._vocabularies_digest()
         if counters.get("vocabularies", digest) != digest:
             raise KeyError("its letters, phones or word pieces are others")
+        processes = counters.get("processes", self.world.size)
+        if counters["batch"] and processes != self.world.size:
+            raise KeyError(f"it stopped within an epoch of {processes} processes")
         self.objective.load_state_dict(part_of(tensors, "weights."))
         self.average.load(part_of(tensors, "average."), counters["average_updates"])
         restore_optimizers(self.optimizers, self.objective, tensors)

@@ -225,6 +225,21 @@ def test_the_state_of_another_network_is_refused_in_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_an_epoch_that_two_processes_began_is_not_ended_by_one(tmp_path, monkeypatch):
+    config = tiny_config(tmp_path, epochs=1, batch_s=1.5)
+    trainer = Trainer(config, tmp_path, World(0, 1, CPU), Silent())
+    for batch, refused in ((1, True), (0, False)):
+        trainer.batch = batch
+        trainer._save()
+        other = Trainer(config, tmp_path, World(0, 1, CPU), Silent())
+        monkeypatch.setattr(other, "world", replace(other.world, size=2))
+        if refused:
+            with pytest.raises(TrainingError, match="within an epoch of 1 processes"):
+                other.restore()
+        else:
+            other.restore()
+
+
 def test_a_failing_run_leaves_the_terminal_as_it_was(tmp_path, monkeypatch):
     closed = []
     display = Silent()
