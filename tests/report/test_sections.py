@@ -60,7 +60,7 @@ def test_other_systems_stand_beside_ours_with_the_difference():
     ]
     comparison = compare(("asr", "other"), pairs)
     # Either speaker has half of the words wrong in the first and none in the second.
-    said = "other 0.0 % 0 0.083 -50.0 (-50.0 to -50.0), p = 0"
+    said = "other 0.0 % 0 0.083 -50.0 (-50.0 to -50.0), p = 0.25"
     text = plain(overview([first, second], [comparison]))
     assert text.endswith(said)
     assert plain(overview([first, second], [None])).endswith("other 0.0 % 0 0.083")

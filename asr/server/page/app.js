@@ -170,13 +170,14 @@ async function open(file) {
   offerPlayback(file);
   $("progress-row").hidden = false;
   const label = { sending: "Sending", working: "Recognising" };
-  upload = transcribe(file, storage.token, (stage, share) => {
+  const own = transcribe(file, storage.token, (stage, share) => {
+    if (upload !== own) return; // cancelled
     $("progress-label").textContent = label[stage];
     say(label[stage]);
     if (share === null) $("progress").removeAttribute("value");
     else $("progress").value = share;
   });
-  const own = upload;
+  upload = own;
   try {
     const transcript = await own.result;
     if (upload !== own) return; // cancelled when it was there already
