@@ -3,10 +3,12 @@
     pip install '.[compare]'
     python demo/robustness.py dev.jsonl --most 100
 
-The same utterances under each condition, against the same texts. Nothing here is what training
-adds: its noises are recorded ones and its rooms are made of decaying noise; these noises are
-computed, voices are those of other utterances, and rooms have walls (pyroomacoustics, image-source
-method of Allen and Berkley 1979). Intervals are 95 % bootstraps by speaker.
+The same utterances under each condition, against the same texts. No condition is made as training
+makes its own: its noises are recorded ones, its rooms are made of decaying noise and its telephone
+only takes away what is above 4 kHz; these noises are computed, voices are those of other
+utterances, rooms have walls (pyroomacoustics, image-source method of Allen and Berkley 1979), and
+the telephone takes the bass as well and codes what is left. Intervals are 95 % bootstraps by
+speaker.
 """
 
 from __future__ import annotations
