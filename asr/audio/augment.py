@@ -9,23 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
 import soxr
 import torch
 from pydantic import AfterValidator, Field
 
+from asr.audio.rooms import reverberate, room_response
 from asr.config import Config, Range
 
 __all__ = [
     "AugmentConfig",
     "Placement",
     "WaveformAugmenter",
+    "Waveforms",
     "add_noise",
-    "reverberate",
+    "babble",
     "spec_augment",
 ]
 
@@ -52,9 +53,18 @@ class AugmentConfig(Config):
     """Longest silence; short ones are more frequent."""
     gain_db: Range = (-15.0, 6.0)
     noise_probability: float = Field(0.3, ge=0, le=1)
-    snr_db: Range = (5.0, 30.0)
-    reverb_probability: float = Field(0.2, ge=0, le=1)
-    rt60_s: Annotated[Range, _POSITIVE] = (0.1, 0.6)
+    snr_db: Range = (0.0, 30.0)
+    voices_probability: float = Field(0.1, ge=0, le=1)
+    """Of three to seven other utterances behind it, as in Snyder et al. (2015)."""
+    voices_snr_db: Range = (5.0, 25.0)
+    reverb_probability: float = Field(0.35, ge=0, le=1)
+    rt60_s: Annotated[Range, _POSITIVE] = (0.1, 1.0)
+    direct_to_reverberant_db: Range = (-8.0, 12.0)
+    """Below 0 beyond a room's critical distance, which is less than a metre in most."""
+    room_m3: Annotated[Range, _POSITIVE] = (20.0, 500.0)
+    overdrive_probability: float = Field(0.05, ge=0, le=1)
+    """Of a recording that was too loud for its microphone, and cut off at full scale."""
+    overdrive_db: Range = (6.0, 30.0)
     narrowband_probability: float = Field(0.1, ge=0, le=1)
     """Band-limit to 4 kHz, as a telephone does."""
     frequency_masks: int = Field(2, ge=0)
@@ -79,13 +89,36 @@ class Placement:
     speed: float
 
 
+class Waveforms(Protocol):
+    """Recordings by position."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Samples: ...
+
+
 class WaveformAugmenter:
     """Speed, silence, room, noise, band and level, in the order in which the world applies them."""
 
-    def __init__(self, config: AugmentConfig, sample_rate: int, noises: Sequence[Samples]) -> None:
+    def __init__(
+        self,
+        config: AugmentConfig,
+        sample_rate: int,
+        noises: Sequence[Samples],
+        voices: Waveforms = (),
+    ) -> None:
+        """Store what to draw from.
+
+        Args:
+            config: What is done, and how often.
+            sample_rate: Hz, of everything.
+            noises: Added to recordings; none, and none is.
+            voices: Utterances to be heard behind others; none, and none are.
+        """
         self.config = config
         self.sample_rate = sample_rate
         self.noises = noises
+        self.voices = voices
 
     def __call__(
         self, utterances: Sequence[Samples], rng: np.random.Generator
@@ -123,14 +156,28 @@ class WaveformAugmenter:
     def _disturb(self, samples: Samples, rng: np.random.Generator) -> Samples:
         config = self.config
         if rng.random() < config.reverb_probability:
-            samples = reverberate(samples, self.sample_rate, rng.uniform(*config.rt60_s), rng)
+            samples = reverberate(samples, self._room(rng))
         if self.noises and rng.random() < config.noise_probability:
             noise = self.noises[int(rng.integers(len(self.noises)))]
             samples = add_noise(samples, noise, rng.uniform(*config.snr_db), rng)
+        if len(self.voices) and rng.random() < config.voices_probability:
+            others = babble(self.voices, len(samples), rng)
+            samples = add_noise(samples, others, rng.uniform(*config.voices_snr_db), rng)
+        if rng.random() < config.overdrive_probability:
+            samples = _louder(samples, rng.uniform(*config.overdrive_db)).clip(-1, 1)
         if rng.random() < config.narrowband_probability:
             samples = _narrowband(samples, self.sample_rate)
-        gain = np.float32(10 ** (rng.uniform(*config.gain_db) / 20))
-        return (samples * gain).clip(-1, 1)
+        return _louder(samples, rng.uniform(*config.gain_db)).clip(-1, 1)
+
+    def _room(self, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+        config = self.config
+        return room_response(
+            rng.uniform(*config.rt60_s),
+            rng.uniform(*config.direct_to_reverberant_db),
+            rng.uniform(*config.room_m3),
+            self.sample_rate,
+            rng,
+        )
 
 
 def add_noise(samples: Samples, noise: Samples, snr_db: float, rng: np.random.Generator) -> Samples:
@@ -144,24 +191,18 @@ def add_noise(samples: Samples, noise: Samples, snr_db: float, rng: np.random.Ge
     return (samples + stretch * np.float32(np.sqrt(ratio))).astype(np.float32)
 
 
-def reverberate(
-    samples: Samples, sample_rate: int, rt60_s: float, rng: np.random.Generator
-) -> Samples:
-    """Convolve with a room response: a direct path and a diffuse, exponentially decaying tail.
+def babble(voices: Waveforms, num_samples: int, rng: np.random.Generator) -> Samples:
+    """Three to seven of the recordings at once, equally loud, each looped from a random place."""
+    mixed = np.zeros(num_samples, np.float32)
+    for chosen in rng.integers(len(voices), size=rng.integers(3, 8)):
+        voice = voices[int(chosen)]
+        if len(voice) and (level := float(np.sqrt(np.mean(voice**2)))):
+            mixed += np.resize(np.roll(voice, -int(rng.integers(len(voice)))), num_samples) / level
+    return mixed
 
-    Polack's statistical model (1988); the tail falls by 60 dB in `rt60_s`. Length and level of
-    the direct path are kept, so transcripts keep their times.
-    """
-    time = np.arange(int(rt60_s * sample_rate)) / sample_rate
-    tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / rt60_s)
-    tail[: int(0.002 * sample_rate)] = 0.0
-    direct_to_reverberant = 10 ** (rng.uniform(0, 12) / 20)
-    if not tail.any():  # a room too small for reflections
-        return samples
-    tail /= np.sqrt(np.sum(tail**2)) * direct_to_reverberant
-    tail[0] = 1.0
-    wet: Samples = scipy.signal.fftconvolve(samples, tail.astype(np.float32))
-    return wet[: len(samples)].astype(np.float32)
+
+def _louder(samples: Samples, decibels: float) -> Samples:
+    return samples * np.float32(10 ** (decibels / 20))
 
 
 def _narrowband(samples: Samples, sample_rate: int) -> Samples:

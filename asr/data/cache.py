@@ -68,6 +68,9 @@ class WaveformCache:
         """The same waveforms under new positions."""
         return WaveformCache(self.path, self.starts[indices], self.sizes[indices])
 
+    def __len__(self) -> int:
+        return len(self.sizes)
+
     def num_samples(self, index: int) -> int:
         """Length of one waveform; 0 where it could not be read."""
         return int(self.sizes[index])

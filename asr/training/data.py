@@ -175,7 +175,9 @@ def make_dataset(
     augmenter = None
     if config.augment:
         noises = load_noises(config.data.noise, config.features.sample_rate)
-        augmenter = WaveformAugmenter(config.augment, config.features.sample_rate, noises)
+        augmenter = WaveformAugmenter(
+            config.augment, config.features.sample_rate, noises, corpus.waveforms
+        )
     teacher = None
     if config.teacher.directory:
         teacher = TeacherCache(config.teacher.directory, [u.id for u in corpus.utterances])

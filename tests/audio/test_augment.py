@@ -12,7 +12,7 @@ from asr.audio.augment import (
     Placement,
     WaveformAugmenter,
     add_noise,
-    reverberate,
+    babble,
     spec_augment,
 )
 
@@ -22,13 +22,17 @@ NOTHING = AugmentConfig(
     silence_probability=0,
     gain_db=(0, 0),
     noise_probability=0,
+    voices_probability=0,
     reverb_probability=0,
+    overdrive_probability=0,
     narrowband_probability=0,
 )
 EVERYTHING = AugmentConfig(
     silence_probability=1,
     noise_probability=1,
+    voices_probability=1,
     reverb_probability=1,
+    overdrive_probability=1,
     narrowband_probability=1,
 )
 
@@ -46,8 +50,8 @@ def power(samples):
     return float(np.mean(samples.astype(np.float64) ** 2))
 
 
-def augmenter(noises=(), **changes):
-    return WaveformAugmenter(NOTHING.model_copy(update=changes), RATE, noises)
+def augmenter(noises=(), voices=(), **changes):
+    return WaveformAugmenter(NOTHING.model_copy(update=changes), RATE, noises, voices)
 
 
 def rng(seed=0):
@@ -94,51 +98,68 @@ def test_the_gain_is_in_decibels(gain_db):
     assert 10 * np.log10(power(found) / power(tone(500))) == pytest.approx(gain_db, abs=1e-3)
 
 
-class Ones(np.random.Generator):
-    """Noise that is one everywhere, so that what shapes it can be seen; other draws are lowest."""
-
-    def __init__(self):
-        super().__init__(np.random.PCG64(0))
-
-    def standard_normal(self, size=None):
-        return np.ones(size)
-
-    def uniform(self, low=0.0, high=1.0, size=None):
-        return low
-
-
-@pytest.mark.parametrize("rt60_s", [0.1, 0.35, 0.6])
-def test_the_room_response_falls_by_60_db_in_rt60(rt60_s):
-    impulse = np.zeros(RATE, np.float32)
-    impulse[0] = 1.0
-    response = reverberate(impulse, RATE, rt60_s, Ones()).astype(np.float64)
-    first, last = round(0.01 * RATE), round(0.9 * rt60_s * RATE)
-    fall_db = 20 * np.log10(response[first] / response[last])
-    assert fall_db == pytest.approx(60 * (last - first) / RATE / rt60_s, abs=0.1)
-    np.testing.assert_allclose(response[round(rt60_s * RATE) + 1 :], 0, atol=1e-6)
+@settings(max_examples=30, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 400), min_size=1, max_size=5),
+    num_samples=st.integers(1, 900),
+    seed=st.integers(0, 1000),
+)
+def test_babble_is_the_sum_of_three_to_seven_looped_voices_equally_loud(sizes, num_samples, seed):
+    # Every voice is a constant of its own: at one level they count themselves.
+    voices = [np.full(size, 0.1 * (1 + place), np.float32) for place, size in enumerate(sizes)]
+    mixed = babble(voices, num_samples, rng(seed))
+    assert mixed.shape == (num_samples,)
+    assert np.ptp(mixed) < 1e-5
+    assert round(float(mixed[0])) in range(3, 8)
+    assert mixed[0] == pytest.approx(round(float(mixed[0])), abs=1e-4)
 
 
-def test_the_direct_path_keeps_its_place_and_level():
-    impulse = np.zeros(8000, np.float32)
-    impulse[100] = 0.5
-    wet = reverberate(impulse, RATE, 0.3, rng(4))
-    assert wet.shape == impulse.shape
-    np.testing.assert_allclose(wet[:100], 0, atol=1e-6)
-    assert wet[100] == pytest.approx(0.5, abs=1e-6)
-    np.testing.assert_allclose(wet[101 : 100 + 32], 0, atol=1e-6)  # 2 ms without reflections
+def test_babble_counts_from_three_to_seven_and_loops_from_anywhere():
+    counts = {round(float(babble([np.ones(3, np.float32)], 1, rng(seed))[0])) for seed in range(60)}
+    assert counts == {3, 4, 5, 6, 7}
+    ramp = np.arange(1, 6, dtype=np.float32)
+    starts = {round(float(babble([ramp], 1, rng(seed))[0]), 3) for seed in range(60)}
+    assert len(starts) > 10
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_tail_is_0_to_12_db_below_the_direct_path(seed):
-    impulse = np.zeros(RATE, np.float32)
-    impulse[0] = 1.0
-    tail = reverberate(impulse, RATE, 0.5, rng(seed))[1:].astype(np.float64)
-    assert -12.01 <= 10 * np.log10(np.sum(tail**2)) <= 0.01
+def test_silent_and_empty_voices_are_not_heard():
+    voices = [np.zeros(50, np.float32), np.empty(0, np.float32)]
+    np.testing.assert_array_equal(babble(voices, 20, rng()), np.zeros(20))
+    samples = noise(100)
+    found, _ = augmenter(voices=voices, voices_probability=1)([samples], rng())
+    np.testing.assert_array_equal(found, samples)
 
 
-def test_a_room_too_small_to_have_a_tail_changes_nothing():
-    samples = noise(500)
-    np.testing.assert_allclose(reverberate(samples, RATE, 0.001, rng()), samples, atol=1e-6)
+@pytest.mark.parametrize("snr_db", [5.0, 20.0])
+def test_voices_are_added_at_their_ratio_where_there_are_any(snr_db):
+    samples, changes = noise(4000), {"voices_probability": 1, "voices_snr_db": (snr_db, snr_db)}
+    found, _ = augmenter(voices=[noise(700, 1), noise(900, 2)], **changes)([samples], rng())
+    added = found.astype(np.float64) - samples
+    assert 10 * np.log10(power(samples) / power(added)) == pytest.approx(snr_db, abs=0.3)
+    np.testing.assert_array_equal(augmenter(**changes)([samples], rng())[0], samples)
+
+
+def test_overdriven_recordings_are_cut_off_at_full_scale():
+    samples = tone(211.7, peak=0.5)
+    found, _ = augmenter(overdrive_probability=1, overdrive_db=(12.0, 12.0))([samples], rng())
+    np.testing.assert_allclose(found, (samples * 10 ** (12 / 20)).clip(-1, 1), atol=1e-6)
+    flat = 1 - 2 / np.pi * np.arcsin(1 / (0.5 * 10 ** (12 / 20)))  # of a sine
+    assert np.mean(np.abs(found) == 1) == pytest.approx(flat, abs=0.005)
+
+
+def test_an_overdriven_recording_keeps_its_shape_at_a_lower_level():
+    changes = {"overdrive_probability": 1, "overdrive_db": (20.0, 20.0), "gain_db": (-6.0, -6.0)}
+    found, _ = augmenter(**changes)([tone(200)], rng())
+    assert np.abs(found).max() == pytest.approx(10 ** (-6 / 20), rel=1e-5)
+
+
+def test_a_room_keeps_length_and_loudness():
+    samples = noise(8000)
+    found, places = augmenter(reverb_probability=1)([samples], rng())
+    assert found.shape == samples.shape
+    assert places == [Placement(0, 1.0)]
+    assert np.abs(found - samples).max() > 0.01
+    assert power(found) == pytest.approx(power(samples), rel=0.3)
 
 
 def test_a_narrow_band_has_nothing_above_4_khz_and_keeps_what_is_below():
@@ -285,6 +306,7 @@ def test_every_speed_and_every_transform_is_drawn_as_often_as_configured():
         gain_db=(0, 0),
         noise_probability=0.3,
         reverb_probability=0,
+        overdrive_probability=0,
         narrowband_probability=0,
     )
     augment, generator, samples = WaveformAugmenter(config, RATE, [noise(50)]), rng(9), noise(20, 5)
