@@ -21,6 +21,7 @@ ROOMS = [
     "allocation",
     "types",
     "config",
+    "weights",
     "text",
     "tokenizer",
     "audio",

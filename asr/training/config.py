@@ -21,6 +21,7 @@ __all__ = [
     "RunConfig",
     "TeacherConfig",
     "TextConfig",
+    "UpdateConfig",
     "WordPieceConfig",
 ]
 
@@ -103,14 +104,10 @@ class ChunkConfig(Config):
     """Speech beyond it that the backward direction sees."""
 
 
-class OptimConfig(Config):
-    """The optimisation."""
+class UpdateConfig(Config):
+    """How weights are updated, of whatever network."""
 
     epochs: int = Field(20, ge=1)
-    batch_s: float = Field(160.0, gt=0)
-    """Padded seconds of speech in a batch, for each process."""
-    accumulate: int = Field(1, ge=1)
-    """Batches to one update."""
     lr: float = Field(1e-3, gt=0)
     optimizer: Literal["muon", "adamw"] = "muon"
     """Of the recurrent layers' matrices; all others are AdamW's."""
@@ -121,15 +118,24 @@ class OptimConfig(Config):
     precision: Literal["fp32", "bf16"] = "bf16"
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Exponential moving average of the weights, which is what is evaluated; 0 turns it off."""
-    patience: int | None = Field(None, ge=1)
-    """Epochs without a better validation WER before the run ends."""
-    max_non_finite: int = Field(20, ge=1)
-    """Updates in a row with a non-finite loss or gradient before the run ends."""
     save_every_s: float = Field(120.0, gt=0)
     seed: int = Field(1, ge=0)
     """Added to that of the run whose model this one begins with, if it begins with one."""
     threads: int | None = Field(None, ge=1)
     """CPU threads of each process; torch's choice if not set."""
+
+
+class OptimConfig(UpdateConfig):
+    """The optimisation of a recogniser."""
+
+    batch_s: float = Field(160.0, gt=0)
+    """Padded seconds of speech in a batch, for each process."""
+    accumulate: int = Field(1, ge=1)
+    """Batches to one update."""
+    patience: int | None = Field(None, ge=1)
+    """Epochs without a better validation WER before the run ends."""
+    max_non_finite: int = Field(20, ge=1)
+    """Updates in a row with a non-finite loss or gradient before the run ends."""
 
 
 class RunConfig(Config):

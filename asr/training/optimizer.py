@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from asr.training.config import OptimConfig
+from asr.training.config import UpdateConfig
 from asr.training.distributed import World
 
 __all__ = ["Muon", "make_optimizers", "orthogonalise"]
@@ -96,7 +96,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(
-    module: nn.Module, recurrent: nn.Module, gate_rows: int, config: OptimConfig, world: World
+    module: nn.Module, recurrent: nn.Module, gate_rows: int, config: UpdateConfig, world: World
 ) -> list[torch.optim.Optimizer]:
     """What updates a module's parameters; biases and normalisation weights are not decayed.
 

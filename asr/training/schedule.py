@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from asr.training.config import OptimConfig
+from asr.training.config import UpdateConfig
 
 __all__ = ["WeightAverage", "learning_rate"]
 
@@ -16,7 +16,7 @@ _FLOOR = 0.01
 """The schedule ends at this fraction of the peak."""
 
 
-def learning_rate(step: int, total_steps: int, config: OptimConfig) -> float:
+def learning_rate(step: int, total_steps: int, config: UpdateConfig) -> float:
     """The rate of update `step` (from 0): linear warm-up to the peak, then the decay."""
     if step < config.warmup_steps:
         return config.lr * (step + 1) / config.warmup_steps

@@ -1,0 +1,117 @@
+"""The LSTM language model's training: it learns, and a killed run goes on as if it had not been."""
+
+import math
+import random
+
+import pytest
+import torch
+
+from asr.errors import TrainingError
+from asr.lm.recurrent import LstmLmConfig, load_lstm_lm
+from asr.tokenizer import ENGLISH
+from asr.training.language_model import (
+    LmRunConfig,
+    LmTrainer,
+    LmUpdateConfig,
+    train_language_model,
+)
+from asr.training.lm_text import open_lm_text
+
+LETTERS = ENGLISH[2:]
+CONFIG = LmRunConfig(
+    model=LstmLmConfig(embedding=8, hidden=16, dropout=0.05),
+    train=LmUpdateConfig(
+        epochs=2, lr=5e-2, warmup_steps=5, ema_decay=0.9, streams=4, length=8, precision="fp32"
+    ),
+    least=1,
+    held_out=20,
+)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A language of two sentences, equally frequent."""
+    rng = random.Random(1)
+    lines = [rng.choice(["a b", "c d"]) for _ in range(900)]
+    (tmp_path / "text.txt").write_text("\n".join(lines))
+    return tmp_path / "text.txt"
+
+
+def test_it_learns_what_is_certain_and_no_more(file, tmp_path):
+    updates = []
+    result = train_language_model([file], LETTERS, tmp_path / "lm", CONFIG, report=updates.append)
+    least = 2 ** (1 / 3)  # the first of two words and an end costs one bit
+    assert 0.98 * least <= result.perplexity < 1.03 * least
+    lm = load_lstm_lm(tmp_path / "lm")
+    good, also_good, bad = lm.score([["a", "b"], ["c", "d"], ["a", "d"]]).tolist()
+    assert good == pytest.approx(-math.log(2), abs=0.15)
+    assert also_good == pytest.approx(-math.log(2), abs=0.15)
+    assert bad < good - 3
+    assert [update.perplexity is not None for update in updates].count(True) == CONFIG.train.epochs
+    assert updates[-1] == result
+    assert result.step == result.total_steps
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lm", "text.txt"]
+
+
+def weights_of(path):
+    return load_lstm_lm(path).state_dict()
+
+
+@pytest.mark.parametrize("when", [3, 77])
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(file, tmp_path, when):
+    train_language_model([file], LETTERS, tmp_path / "whole", CONFIG)
+    text = open_lm_text([file], LETTERS, CONFIG.least, CONFIG.held_out)
+    hasty = CONFIG.model_copy(
+        update={"train": CONFIG.train.model_copy(update={"save_every_s": 1e-9})}
+    )
+    trainer = LmTrainer(text, tmp_path / "killed", hasty)
+
+    def kill(update):
+        if update.step == when:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(kill, every=1)
+    train_language_model([file], LETTERS, tmp_path / "killed", CONFIG, resume=True)
+    whole, resumed = weights_of(tmp_path / "whole"), weights_of(tmp_path / "killed")
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
+
+
+def test_another_seed_is_another_run(file, tmp_path):
+    other = CONFIG.train.model_copy(update={"seed": 2})
+    for name, train in [("1", CONFIG.train), ("2", other)]:
+        train_language_model(
+            [file], LETTERS, tmp_path / name, CONFIG.model_copy(update={"train": train})
+        )
+    assert not torch.equal(
+        weights_of(tmp_path / "1")["embedding.weight"],
+        weights_of(tmp_path / "2")["embedding.weight"],
+    )
+
+
+def test_without_average_and_in_bfloat16_it_learns_as_well(file, tmp_path):
+    train = CONFIG.train.model_copy(update={"ema_decay": 0.0, "precision": "bf16"})
+    result = train_language_model(
+        [file], LETTERS, tmp_path / "lm", CONFIG.model_copy(update={"train": train})
+    )
+    assert result.perplexity < 1.05 * 2 ** (1 / 3)
+
+
+def test_too_little_text_is_an_error(tmp_path):
+    (tmp_path / "text.txt").write_text("a b\n" * 11)
+    with pytest.raises(TrainingError, match="an update takes 32 pieces"):
+        train_language_model([tmp_path / "text.txt"], LETTERS, tmp_path / "lm", CONFIG)
+
+
+def test_a_state_is_resumed_on_its_own_text_and_sizes_only(file, tmp_path):
+    text = open_lm_text([file], LETTERS, CONFIG.least, CONFIG.held_out)
+    LmTrainer(text, tmp_path / "lm", CONFIG)._save()
+    larger = CONFIG.model_copy(update={"model": LstmLmConfig(embedding=8, hidden=17)})
+    with pytest.raises(TrainingError, match="not a state of this configuration"):
+        train_language_model([file], LETTERS, tmp_path / "lm", larger, resume=True)
+    file.write_text(file.read_text() + "\nd d d")
+    with pytest.raises(TrainingError, match="other text"):
+        train_language_model([file], LETTERS, tmp_path / "lm", CONFIG, resume=True)
+    with pytest.raises(TrainingError, match="no training state"):
+        train_language_model([file], LETTERS, tmp_path / "none", CONFIG, resume=True)
