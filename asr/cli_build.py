@@ -25,10 +25,30 @@ def lm_build(
     ] = None,
 ) -> None:
     """Estimate a modified Kneser-Ney n-gram model from text."""
-    from asr.commands import run_lm_build
+    from asr.commands_build import run_lm_build
 
     with show_progress() as progress:
         run_lm_build(texts, output, overrides or [], stderr, progress)
+
+
+@lm_app.command("train")
+def lm_train(
+    texts: Annotated[list[Path], typer.Argument(help="One sentence a line; .xz, .gz, .bz2 too.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="A .lstm beside a model is used."),
+    ],
+    pieces: Annotated[Path, typer.Option(help="Vocabulary that asr word-pieces build wrote.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="model.hidden=512, train.epochs=3, ...")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+) -> None:
+    """Train an LSTM language model, which weighs again what beam search has found."""
+    from asr.commands_build import run_lm_train
+
+    with show_progress() as progress:
+        run_lm_train(texts, output, pieces, overrides or [], resume, stderr, progress)
 
 
 @lexicon_app.command("build")
@@ -40,7 +60,7 @@ def lexicon_build(
     ] = None,
 ) -> None:
     """Write how words are said: looked up in a dictionary, or predicted from it."""
-    from asr.commands import run_lexicon_build
+    from asr.commands_build import run_lexicon_build
 
     with show_progress() as progress:
         run_lexicon_build(words, output, dictionary, stderr, progress)
@@ -55,7 +75,7 @@ def word_pieces_build(
     size: Annotated[int, typer.Option(help="Of the vocabulary, letters included.")] = 4000,
 ) -> None:
     """Choose frequent words and pieces of the others, for a network's third output to name."""
-    from asr.commands import run_word_pieces_build
+    from asr.commands_build import run_word_pieces_build
 
     with show_progress() as progress:
         run_word_pieces_build(texts, output, size, stderr, progress)

@@ -15,12 +15,9 @@ from rich.progress import Progress
 
 from asr.audio.files import find_audio, probe_duration
 from asr.checkpoint import load_checkpoint, save_checkpoint
-from asr.config import build, parse_overrides
 from asr.data.manifest import read_manifest, unique_names
 from asr.decoding import BeamDecoder, GreedyConfig, PhoneBeamDecoder, WordPieceDecoder
 from asr.errors import AsrError, ConfigError, printable
-from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
-from asr.lm import LmConfig, build_lm
 from asr.recognizer import Recognizer
 from asr.terminal import report_error
 from asr.text import get_normaliser
@@ -32,17 +29,13 @@ from asr.tuning import (
     tune_greedy_confidence,
 )
 from asr.types import Transcript
-from asr.word_pieces import build_word_pieces
 from asr.writers import FORMATS, save, try_to_write, write
 
 __all__ = [
     "describe",
     "run_export",
-    "run_lexicon_build",
-    "run_lm_build",
     "run_transcribe",
     "run_tune",
-    "run_word_pieces_build",
 ]
 
 WEIGHTS = {"int8": torch.int8, "float16": torch.float16, "float32": torch.float32}
@@ -109,59 +102,6 @@ def _print_result(transcript: Transcript, format: str, stem: str, prefix: str) -
     text = transcript.text + "\n" if format == "txt" else write(transcript, format, stem)
     sys.stdout.write(f"{prefix}: {text}" if prefix else text)
     sys.stdout.flush()
-
-
-def run_lm_build(
-    texts: list[Path], output: Path, overrides: list[str], stderr: Console, progress: Progress
-) -> None:
-    """Estimate a language model and say what it holds."""
-    config = build(LmConfig, parse_overrides(overrides), "--set")
-    task = progress.add_task("reading", total=1.0)
-    report = build_lm(
-        texts,
-        output,
-        config,
-        lambda stage, part: progress.update(task, description=stage, completed=part),
-    )
-    for note in report.notes:
-        stderr.print(f"[yellow]note:[/] {escape(note)}")
-    ngrams = " + ".join(str(n) for n in report.num_ngrams)
-    stderr.print(
-        f"{output}: {report.num_words} words in {report.num_sentences} sentences "
-        f"({report.num_skipped} lines skipped), {ngrams} n-grams, {report.size / 1e6:.1f} MB"
-    )
-
-
-def run_lexicon_build(
-    words: list[Path], output: Path, dictionary: Path | None, stderr: Console, progress: Progress
-) -> None:
-    """Pronounce words and say how many were known."""
-    task = progress.add_task("reading", total=1.0)
-    report = build_lexicon(
-        words,
-        output,
-        Pronouncer(read_dictionary(dictionary)),
-        lambda stage, part: progress.update(task, description=stage, completed=part),
-    )
-    if report.skipped:
-        shown = ", ".join(report.skipped[:5])
-        stderr.print(
-            f"[yellow]note:[/] {len(report.skipped)} words cannot be pronounced: {escape(shown)}"
-        )
-    stderr.print(
-        f"{output}: {report.num_words} words ({report.num_known} from the dictionary, "
-        f"{report.num_derived} derived from it, {report.num_predicted} predicted), "
-        f"{report.num_pronunciations} pronunciations, {report.size / 1e3:.0f} kB"
-    )
-
-
-def run_word_pieces_build(
-    texts: list[Path], output: Path, size: int, stderr: Console, progress: Progress
-) -> None:
-    """Learn frequent words and pieces of words and say how many."""
-    progress.add_task("counting and merging", total=None)
-    number = build_word_pieces(texts, output, size)
-    stderr.print(f"{escape(str(output))}: {number} pieces, letters included")
 
 
 def run_export(
@@ -234,14 +174,14 @@ def _print_trial(stderr: Console, trial: Trial) -> None:
     config = trial.config
     stderr.print(
         f"lm_weight {config.lm_weight} word_score {config.word_score} "
-        f"letter_weight {config.letter_weight} WER {trial.wer:.2%}"
+        f"letter_weight {config.letter_weight} lstm_share {config.lstm_share} "
+        f"WER {trial.wer:.2%}"
     )
 
 
 def describe(model: Path) -> dict[str, Any]:
     """What a model is: sizes, configuration, vocabulary, provenance."""
     checkpoint = load_checkpoint(model)
-    lm = checkpoint.language_model()
     return {
         "path": str(checkpoint.path),
         "content_hash": checkpoint.content_hash,
@@ -252,6 +192,11 @@ def describe(model: Path) -> dict[str, Any]:
         "model": checkpoint.model.config.model_dump(),
         "vocabulary": list(checkpoint.tokenizer.vocabulary),
         "word_pieces": len(checkpoint.word_pieces) if checkpoint.word_pieces else 0,
-        "language_model": {"path": str(lm), "bytes": lm.stat().st_size} if lm else None,
+        "language_model": _size_of(checkpoint.language_model()),
+        "lstm_language_model": _size_of(checkpoint.lstm_language_model()),
         "provenance": checkpoint.provenance,
     }
+
+
+def _size_of(file: Path | None) -> dict[str, Any] | None:
+    return {"path": str(file), "bytes": file.stat().st_size} if file else None

@@ -8,6 +8,7 @@ them (pattern search, Hooke and Jeeves 1961).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,8 +29,14 @@ from asr.types import Emissions, Utterance
 
 __all__ = ["Trial", "compute_emissions", "tune", "tune_confidence", "tune_greedy_confidence"]
 
-STEPS = {"lm_weight": 0.2, "word_score": 1.0, "letter_weight": 0.3}
+STEPS = {"lm_weight": 0.2, "word_score": 1.0, "letter_weight": 0.3, "lstm_share": 0.2}
 """The wide step of each weight."""
+_BOUNDS = {
+    "lm_weight": (0.0, math.inf),
+    "word_score": (-math.inf, math.inf),
+    "letter_weight": (0.0, math.inf),
+    "lstm_share": (0.0, 1.0),
+}
 HALVINGS = 1
 SCALES = tuple(round(0.05 * 1.25**k, 3) for k in range(20))
 """Tried for `confidence_scale`: 0.05 to 3.5."""
@@ -87,7 +94,7 @@ def tune(
                 report(tried[config])
         return tried[config]
 
-    weights = [name for name in STEPS if name != "letter_weight" or _hears_phones(decoder)]
+    weights = [name for name in STEPS if _matters(name, decoder)]
     best = attempt(decoder.config)
     for halving in range(HALVINGS + 1):
         moved = True
@@ -171,13 +178,16 @@ def _most_telling(
     return dict(zip(("confidence_scale", "confidence_ceiling"), best, strict=True))
 
 
-def _hears_phones(decoder: BeamDecoder | PhoneBeamDecoder) -> bool:
-    return isinstance(decoder, PhoneBeamDecoder)
+def _matters(weight: str, decoder: BeamDecoder | PhoneBeamDecoder) -> bool:
+    if weight == "letter_weight":
+        return isinstance(decoder, PhoneBeamDecoder)
+    return weight != "lstm_share" or decoder.lstm is not None
 
 
 def _move(config: BeamConfig, name: str, step: float) -> BeamConfig:
     value = round(getattr(config, name) + step, 3)
-    return config.model_copy(update={name: value if name == "word_score" else max(0.0, value)})
+    lowest, highest = _BOUNDS[name]
+    return config.model_copy(update={name: min(max(value, lowest), highest)})
 
 
 def _error_rate(

@@ -49,6 +49,7 @@ ROOMS = [
     "live_files",
     "terminal",
     "commands",
+    "commands_build",
     "commands_listen",
     "commands_evaluate",
     "commands_insight",

@@ -118,3 +118,4 @@ def test_what_a_model_is_comes_as_json(asr, model):
     assert found["seconds_per_step"] == pytest.approx(0.04)
     assert len(found["vocabulary"]) == 29
     assert found["language_model"] is None
+    assert found["lstm_language_model"] is None

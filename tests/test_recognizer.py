@@ -17,6 +17,8 @@ from asr.checkpoint import Checkpoint, save_checkpoint
 from asr.decoding import BeamDecoder, GreedyDecoder
 from asr.errors import AudioError, CheckpointError, ConfigError, DecoderError, DeviceError
 from asr.lexicon import PHONES
+from asr.lm.pieces import Pieces
+from asr.lm.recurrent import LstmLm, LstmLmConfig, save_lstm_lm
 from asr.models import BiLSTMConfig, build_model
 from asr.recognizer import Recognizer, load_recognizer, pick_device
 
@@ -280,6 +282,40 @@ def test_decoder_settings_are_those_beside_the_weights(folder):
     recognizer = load_recognizer(folder, decoder="beam", device="cpu")
     assert isinstance(recognizer.decoder, BeamDecoder)
     assert recognizer.decoder.config.beam_size == 7
+
+
+ARPA = """\\data\\
+ngram 1=5
+ngram 2=1
+
+\\1-grams:
+-1 <unk> 0
+-99 <s> 0
+-1 </s>
+-1 ab 0
+-2 ba 0
+
+\\2-grams:
+-0.5 ab ba
+
+\\end\\
+"""
+
+
+def test_an_lstm_language_model_beside_the_weights_is_used_with_the_n_grams_beside_them(folder):
+    lstm = LstmLm(Pieces.of("ab", {}, 1), LstmLmConfig(embedding=4, hidden=4))
+    save_lstm_lm(folder / "words.lstm", lstm, {})
+    assert isinstance(load_recognizer(folder, device="cpu").decoder, GreedyDecoder)
+    for name in ("words.lm", "other.arpa"):
+        (folder / name).write_text(ARPA)
+    beside = load_recognizer(folder, device="cpu").decoder
+    assert beside.lstm.pieces.tokens == lstm.pieces.tokens
+    other = load_recognizer(folder, lm=folder / "other.arpa", device="cpu").decoder
+    assert other.lm == folder / "other.arpa"
+    assert other.lstm is None
+    (folder / "words.lstm").write_bytes(b"not a model")
+    with pytest.raises(CheckpointError, match=r"words\.lstm: not a model"):
+        load_recognizer(folder, device="cpu")
 
 
 def test_a_beam_without_pronunciations_for_its_phones_is_told(tmp_path, caplog):

@@ -92,6 +92,31 @@ def test_where_phones_are_searched_the_weight_of_the_letters_is_tuned_too():
     assert len({t.config.letter_weight for t in trials}) > 1
 
 
+class Opinion:
+    """A language model that knows one sentence."""
+
+    def score(self, sentences):
+        return torch.tensor([-0.1 if words == ("bed",) else -20.0 for words in sentences])
+
+
+def test_an_lstm_language_model_that_knows_better_is_given_a_larger_share(tmp_path):
+    lm = tmp_path / "tiny.arpa"
+    lm.write_text(ARPA.replace("-3.0", "-0.3"))
+    heard = spelled({3: 0.99}, {2: 0.73, 5: 0.27}, {4: 0.99})
+    config = BeamConfig(lm_weight=0.2, lstm_share=0.1)
+    trials = []
+    decoder = BeamDecoder(TOKENIZER, config, lm, ["bad", "bed"], Opinion())
+    best = tune(decoder, [heard], ["bed"], trials.append)
+    assert best.wer == 0.0
+    assert best.config.lm_weight * best.config.lstm_share > 0.1 * 0.2
+    assert {t.config.lstm_share for t in trials} > {0.0, 0.1}
+    assert all(0 <= t.config.lstm_share <= 1 for t in trials)
+    without = BeamDecoder(TOKENIZER, config, lm, ["bad", "bed"])
+    trials.clear()
+    tune(without, [heard], ["bed"], trials.append)
+    assert {t.config.lstm_share for t in trials} == {0.1}
+
+
 def test_no_weight_but_the_word_score_becomes_negative(tmp_path):
     lm = tmp_path / "tiny.arpa"
     lm.write_text(ARPA)

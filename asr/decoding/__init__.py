@@ -14,6 +14,7 @@ from asr.decoding.word_pieces import GreedyConfig, WordPieceDecoder
 from asr.decoding.words import words_of
 from asr.errors import ConfigError
 from asr.lexicon import Lexicon
+from asr.lm.recurrent import LstmLm
 from asr.tokenizer import Tokenizer
 from asr.types import Emissions, Hypothesis
 
@@ -78,6 +79,7 @@ class Parts:
     pronunciations: tuple[Tokenizer, Lexicon] | None
     word_pieces: Tokenizer | None
     greedy: GreedyConfig | None
+    lstm: LstmLm | None
 
 
 def _make_greedy(parts: Parts) -> Decoder:
@@ -88,9 +90,9 @@ def _make_greedy(parts: Parts) -> Decoder:
 
 def _make_beam(parts: Parts) -> Decoder:
     if parts.pronunciations is None:
-        return BeamDecoder(parts.tokenizer, parts.config, parts.lm, parts.words)
+        return BeamDecoder(parts.tokenizer, parts.config, parts.lm, parts.words, parts.lstm)
     return PhoneBeamDecoder(
-        parts.tokenizer, *parts.pronunciations, parts.config, parts.lm, parts.words
+        parts.tokenizer, *parts.pronunciations, parts.config, parts.lm, parts.words, parts.lstm
     )
 
 
@@ -108,6 +110,7 @@ def make_decoder(
     pronunciations: tuple[Tokenizer, Lexicon] | None = None,
     word_pieces: Tokenizer | None = None,
     greedy: GreedyConfig | None = None,
+    lstm: LstmLm | None = None,
 ) -> Decoder:
     """The decoder of this name; one that has no use for a lexicon or a language model takes none.
 
@@ -122,11 +125,12 @@ def make_decoder(
         word_pieces: The vocabulary of the emissions' word pieces; with it greedy decoding goes
             over these.
         greedy: What confidences of word pieces are worth.
+        lstm: Another opinion on what the beam has found.
 
     Raises:
         ConfigError: No such decoder.
     """
     if name not in DECODERS:
         raise ConfigError(f"no decoder {name!r}", f"there are: {', '.join(sorted(DECODERS))}")
-    parts = Parts(tokenizer, lm, words, config, pronunciations, word_pieces, greedy)
+    parts = Parts(tokenizer, lm, words, config, pronunciations, word_pieces, greedy, lstm)
     return DECODERS[name](parts)

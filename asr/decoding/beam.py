@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from asr.ctc import collapse
+from asr.decoding.candidates import weigh_again
 from asr.decoding.posteriors import with_confidences
 from asr.decoding.search import (
     FLOOR,
@@ -22,6 +23,7 @@ from asr.decoding.search import (
     options,
 )
 from asr.errors import DecoderError, TokenizerError
+from asr.lm.recurrent import LstmLm
 from asr.tokenizer import BLANK, Tokenizer
 from asr.types import Emissions, Hypothesis
 
@@ -43,6 +45,7 @@ class BeamDecoder:
         config: BeamConfig | None = None,
         lm: Path | None = None,
         words: Sequence[str] | None = None,
+        lstm: LstmLm | None = None,
     ) -> None:
         """Store the parts.
 
@@ -51,11 +54,13 @@ class BeamDecoder:
             config: Search widths and weights.
             lm: A word n-gram model, ARPA or KenLM binary; needs `words`.
             words: The lexicon, spelled by the tokenizer.
+            lstm: Another opinion on what the search has found, where there is a lexicon.
         """
         self.tokenizer = tokenizer
         self.config = config or BeamConfig()
         self.lm = lm
         self.words = words
+        self.lstm = lstm
 
     def prepare(self) -> None:
         """Load and build everything now, so that errors and waiting come before the first decode.
@@ -85,7 +90,17 @@ class BeamDecoder:
         check_emissions(emissions.log_probs, len(self.tokenizer))
         if self.words is None:
             return self._find_lexicon_free(emissions.log_probs, num_best)
-        return _hypotheses(self._search.find(emissions.log_probs), self.config, num_best)
+        return self.weigh(self._search.find(emissions.log_probs), num_best)
+
+    def weigh(self, found: Sequence[Found], num_best: int) -> list[Hypothesis]:
+        """The best of the search's results, and how sure their words are."""
+        config = self.config
+        again = weigh_again(found, config, self.lstm, max(config.candidates, num_best))
+        candidates = [(one.words, one.score) for one in again]
+        best = [_hypothesis(one) for one in again[:num_best]]
+        return with_confidences(
+            best, candidates, config.confidence_scale, config.confidence_ceiling
+        )
 
     def with_config(self, config: BeamConfig) -> BeamDecoder:
         """The same decoder with other widths and weights; what has been built is shared."""
@@ -103,7 +118,7 @@ class BeamDecoder:
         """
         if self.words is None:
             raise DecoderError("a live beam search needs a lexicon", "use --decoder greedy")
-        return BeamStream(self._search.stream(), self.config)
+        return BeamStream(self, self._search.stream())
 
     def _find_lexicon_free(self, log_probs: torch.Tensor, num_best: int) -> list[Hypothesis]:
         # The search reads raw memory: the tensor must stay alive until it returns.
@@ -151,9 +166,9 @@ class BeamDecoder:
 class BeamStream:
     """A beam search under way."""
 
-    def __init__(self, stream: WordStream, config: BeamConfig) -> None:
+    def __init__(self, decoder: BeamDecoder, stream: WordStream) -> None:
+        self._decoder = decoder
         self._stream = stream
-        self._config = config
 
     def push(self, emissions: Emissions) -> None:
         """Search on."""
@@ -165,7 +180,7 @@ class BeamStream:
 
     def finish(self) -> Hypothesis:
         """The result; nothing can be pushed after it."""
-        return _hypotheses(self._stream.finish(), self._config, 1)[0]
+        return self._decoder.weigh(self._stream.finish(), 1)[0]
 
 
 def spell(words: Iterable[str], tokenizer: Tokenizer) -> dict[str, list[list[int]]]:
@@ -194,17 +209,6 @@ def check_emissions(log_probs: torch.Tensor, num_tokens: int) -> None:
         )
     if log_probs.isnan().any():
         raise DecoderError("the emissions hold values that are not numbers (NaN)")
-
-
-def _hypotheses(found: Sequence[Found], config: BeamConfig, num_best: int) -> list[Hypothesis]:
-    """Results of different texts."""
-    distinct: dict[tuple[str, ...], Found] = {}
-    for one in found:
-        if len(distinct) < max(config.candidates, num_best):
-            distinct.setdefault(one.words, one)
-    candidates = [(one.words, one.score) for one in distinct.values()]
-    best = [_hypothesis(one) for one in list(distinct.values())[:num_best]]
-    return with_confidences(best, candidates, config.confidence_scale, config.confidence_ceiling)
 
 
 def _hypothesis(found: Found) -> Hypothesis:

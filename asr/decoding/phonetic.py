@@ -18,11 +18,13 @@ from torch.nn.utils.rnn import pad_sequence
 from asr.allocation import without_collector
 from asr.ctc import align, ctc_loss, is_feasible
 from asr.decoding.beam import BeamConfig, check_emissions
+from asr.decoding.candidates import weigh_again
 from asr.decoding.greedy import GreedyDecoder
 from asr.decoding.posteriors import with_confidences
 from asr.decoding.search import Found, WordSearch, WordStream
 from asr.errors import DecoderError
 from asr.lexicon import Lexicon
+from asr.lm.recurrent import LstmLm
 from asr.tokenizer import Tokenizer
 from asr.types import Emissions, Hypothesis
 
@@ -40,6 +42,7 @@ class PhoneBeamDecoder:
         config: BeamConfig | None = None,
         lm: Path | None = None,
         words: Sequence[str] | None = None,
+        lstm: LstmLm | None = None,
     ) -> None:
         """Store the parts.
 
@@ -51,6 +54,7 @@ class PhoneBeamDecoder:
             lm: A word n-gram model, ARPA or KenLM binary.
             words: What may come out, as far as the lexicon has it and the letters can spell it; all
                 of the lexicon if not given.
+            lstm: Another opinion on what the search has found.
         """
         self.tokenizer = tokenizer
         self.phones = phones
@@ -58,6 +62,7 @@ class PhoneBeamDecoder:
         self.config = config or BeamConfig()
         self.lm = lm
         self.words = lexicon.pronunciations if words is None else words
+        self.lstm = lstm
 
     def prepare(self) -> None:
         """Load and build everything now, so that errors and waiting come before the first decode.
@@ -71,8 +76,8 @@ class PhoneBeamDecoder:
     def decode(self, emissions: Emissions, num_best: int = 1) -> list[Hypothesis]:
         """Up to `num_best` hypotheses of different texts, best first; never none.
 
-        The score is that of the search over phones (see `BeamDecoder.decode`) plus
-        `letter_weight` times the natural log-probability of the text's letters.
+        The score is that over phones (see `BeamDecoder.decode`) plus `letter_weight` times the
+        natural log-probability of the text's letters.
 
         Raises:
             DecoderError: As `prepare`, or the emissions have no phones, do not fit the
@@ -99,16 +104,13 @@ class PhoneBeamDecoder:
         self, found: Sequence[Found], emissions: Emissions, num_best: int
     ) -> list[Hypothesis]:
         """The best of the search's results by phones and letters together."""
-        scores: dict[tuple[str, ...], float] = {}
-        for one in found:
-            if len(scores) < self.config.candidates:
-                scores.setdefault(one.words, one.score)
-        texts = [self.tokenizer.encode(" ".join(words)) for words in scores]
-        total = torch.tensor(list(scores.values())) + self._letters(emissions, texts)
+        again = weigh_again(found, self.config, self.lstm, self.config.candidates)
+        texts = [self.tokenizer.encode(" ".join(one.words)) for one in again]
+        total = torch.tensor([one.score for one in again]) + self._letters(emissions, texts)
         order = [i for i in total.argsort(descending=True).tolist() if total[i] > -torch.inf]
         if not order:  # the letters of every candidate need more steps than there are
             return GreedyDecoder(self.tokenizer).decode(emissions)
-        candidates = [(list(scores)[i], float(total[i])) for i in order]
+        candidates = [(again[i].words, float(total[i])) for i in order]
         best = [self.spelled(texts[i], emissions, float(total[i])) for i in order[:num_best]]
         return with_confidences(
             best, candidates, self.config.confidence_scale, self.config.confidence_ceiling

@@ -54,9 +54,12 @@ class BeamConfig(Config):
     word_score: float = 0.0
     letter_weight: float = Field(default=0.5, ge=0)
     """Where the search goes over phones: what the letters' log-probability adds to a candidate."""
+    lstm_share: float = Field(default=0.5, ge=0, le=1)
+    """Of the language models' say, what an LSTM language model has, where there is one; the
+    n-grams have the rest."""
     candidates: int = Field(default=50, ge=1)
-    """How many texts that the search has found are weighed by their letters, and compared to tell
-    how sure each word is."""
+    """How many texts that the search has found are weighed by their letters and by the LSTM
+    language model, and compared to tell how sure each word is."""
     confidence_scale: float = Field(default=0.3, ge=0)
     """What their scores are multiplied by for that: `posteriors.word_posteriors`."""
     confidence_ceiling: float = Field(default=1.0, gt=0, le=1)
@@ -71,11 +74,13 @@ class Found:
         words: What was found, without a word that has only begun.
         path: The token of each step, up to where an unfinished word begins.
         score: Natural log; see `BeamDecoder.decode`.
+        lm_score: Natural log of the words' n-gram probability, unweighted; 0 without a model.
     """
 
     words: tuple[str, ...]
     path: list[int]
     score: float
+    lm_score: float = 0.0
 
 
 class WordSearch:
@@ -219,7 +224,8 @@ class WordStream:
     def _found(self, result: Any, num_steps: int) -> Found:
         words = tuple(self._names[label] for label in result.words if label >= 0)
         path = self._whole_words(result.tokens[1 : num_steps + 1], result.words)
-        return Found(words, path, result.score)
+        # KenLM counts in powers of ten.
+        return Found(words, path, result.score, result.lmScore * math.log(10))
 
     def _whole_words(self, path: list[int], labels: list[int]) -> list[int]:
         """The path up to where an unfinished word begins.

@@ -16,7 +16,7 @@ from asr.ctc import TokenSpan, align, ctc_loss, is_feasible
 from asr.decoding import BeamDecoder, Decoder, PhoneBeamDecoder
 from asr.errors import DecoderError
 from asr.lexicon import Lexicon, Pronouncer, Pronunciation
-from asr.lm import NgramModel
+from asr.lm import LstmLm, NgramModel
 from asr.tokenizer import BLANK, Tokenizer
 from asr.types import Emissions
 
@@ -36,6 +36,8 @@ class Judge:
         pronunciations: Where the search goes over phones: their vocabulary and the lexicon.
         language: The language model, or None.
         lm_weight: Of the natural log of the words' probability.
+        lstm: Another language model, or None.
+        lstm_share: What it has of that weight.
         word_score: Gained with every word.
         words: All that it can write, or None for anything.
         predicted: How words that the lexicon lacks are thought to be said.
@@ -47,6 +49,8 @@ class Judge:
     pronunciations: tuple[Tokenizer, Lexicon] | None = None
     language: NgramModel | None = None
     lm_weight: float = 0.0
+    lstm: LstmLm | None = None
+    lstm_share: float = 0.0
     word_score: float = 0.0
     words: frozenset[str] | None = None
     predicted: Mapping[str, Pronunciation] = field(default_factory=dict)
@@ -78,6 +82,8 @@ class Judge:
             ),
             language=NgramModel.load(decoder.lm) if decoder.lm else None,
             lm_weight=config.lm_weight,
+            lstm=decoder.lstm,
+            lstm_share=config.lstm_share if decoder.lstm else 0.0,
             word_score=config.word_score,
             words=words,
         )
@@ -119,7 +125,10 @@ class Judge:
         """Natural log: the weighed language model and word scores of a whole text."""
         score = self.word_score * len(words)
         if self.language is not None:
-            score += self.lm_weight * math.log(10) * self.language.score_sentence(words)
+            share = self.lm_weight * (1 - self.lstm_share)
+            score += share * math.log(10) * self.language.score_sentence(words)
+        if self.lstm is not None:
+            score += self.lm_weight * self.lstm_share * float(self.lstm.score([words])[0])
         return score
 
     def unknown(self, words: Sequence[str]) -> tuple[str, ...]:

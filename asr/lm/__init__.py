@@ -1,4 +1,4 @@
-"""N-gram language models: estimating, pruning, writing and reading them.
+"""Language models: n-grams, estimated, pruned, written and read; and an LSTM over pieces of words.
 
 The path of a text: `corpus` (words to numbers), `counts` (n-grams), `kneser_ney` (probabilities),
 `pruning`, then `arpa` or `binary`; `build` goes along it, `scoring` reads what it wrote.
@@ -7,6 +7,16 @@ The path of a text: `corpus` (words to numbers), `counts` (n-grams), `kneser_ney
 from __future__ import annotations
 
 from asr.lm.build import LmConfig, LmReport, build_lm
+from asr.lm.recurrent import LstmLm, load_lstm_lm
 from asr.lm.scoring import NgramModel, perplexity, read_words
 
-__all__ = ["LmConfig", "LmReport", "NgramModel", "build_lm", "perplexity", "read_words"]
+__all__ = [
+    "LmConfig",
+    "LmReport",
+    "LstmLm",
+    "NgramModel",
+    "build_lm",
+    "load_lstm_lm",
+    "perplexity",
+    "read_words",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from asr.errors import TokenizerError
 from asr.lm.vocabulary import EOS
 
 __all__ = ["END", "Pieces"]
@@ -36,7 +37,7 @@ class Pieces:
             least: How often a piece of several letters must begin words, or go on with them.
 
         Raises:
-            KeyError: A word has a character that is no piece.
+            TokenizerError: A word has a character that is no piece.
         """
         known = sorted(set(pieces))
         everywhere = cls([EOS, *(f" {piece}" for piece in known), *known])
@@ -58,7 +59,7 @@ class Pieces:
         """A word's tokens, the longest first.
 
         Raises:
-            KeyError: A character of it is no piece.
+            TokenizerError: A character of it is no piece.
         """
         if word not in self._cut:
             self._cut[word] = tuple(self._pieces_of(f" {word}"))
@@ -69,6 +70,9 @@ class Pieces:
             sizes = range(min(self._longest, len(rest)), 0, -1)
             size = next((size for size in sizes if rest[:size] in self._ids), None)
             if size is None:
-                raise KeyError(rest.strip()[0])
+                raise TokenizerError(
+                    f"the character {rest.strip()[0]!r} is none of the language model's pieces",
+                    "use one that was trained on such text",
+                )
             yield self._ids[rest[:size]]
             rest = rest[size:]

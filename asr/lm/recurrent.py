@@ -85,7 +85,7 @@ class LstmLm(nn.Module):
         What sentences have in common at their beginnings is computed once.
 
         Raises:
-            KeyError: A word has a character that is no piece.
+            TokenizerError: A word has a character that is no piece.
         """
         paths = [
             [END, *(token for word in words for token in self.pieces.encode(word)), END]

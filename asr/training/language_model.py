@@ -110,12 +110,18 @@ def train_language_model(
 
     Raises:
         ManifestError: A text that is missing, damaged or empty.
-        TrainingError: Too little text, nothing to resume, or the state is of other text or sizes.
+        TrainingError: Too little text; a run to be resumed, or none, against `resume`; or a state
+            of other text or sizes.
     """
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     text = open_lm_text(texts, pieces, config.least, config.held_out, progress)
     trainer = LmTrainer(text, out, config)
+    if trainer.state_file.exists() and not resume:
+        raise TrainingError(
+            f"{trainer.state_file}: a run has been begun here",
+            "go on with --resume, or delete the file",
+        )
     if resume:
         trainer.restore()
     return trainer.run(report)

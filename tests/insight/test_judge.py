@@ -129,6 +129,23 @@ def test_the_language_model_is_weighed_in_natural_logs():
     assert judge.linguistic(["a", "b"]) == pytest.approx(2 - 3 * math.log(10))
 
 
+def test_two_language_models_share_the_weight_as_they_do_in_the_decoder():
+    class Even:
+        def score_sentence(self, words):
+            return -2.0
+
+    class Lstm:
+        def score(self, sentences):
+            return torch.tensor([-7.0 for _ in sentences])
+
+    judge = Judge(WORDS, language=Even(), lm_weight=0.5, lstm=Lstm(), lstm_share=0.3)
+    expected = 0.5 * (0.7 * -2.0 * math.log(10) + 0.3 * -7.0)
+    assert judge.linguistic(["a", "b"]) == pytest.approx(expected)
+    decoder = BeamDecoder(WORDS, BeamConfig(lstm_share=0.4), None, ["a"], Lstm())
+    assert Judge.of(decoder, WORDS).lstm_share == 0.4
+    assert Judge.of(BeamDecoder(WORDS, BeamConfig(), None, ["a"]), WORDS).lstm_share == 0.0
+
+
 def test_the_search_agrees_that_what_it_found_scores_best():
     emissions = Emissions(random_emissions(8, 3), 0.04)
     decoder = BeamDecoder(WORDS, BeamConfig(beam_size=500, beam_threshold=1e3), None, ["a", "ab"])

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr.errors import TokenizerError
 from asr.lm.pieces import END, Pieces
 from asr.tokenizer import ENGLISH
 
@@ -50,5 +51,5 @@ def test_pieces_are_kept_where_they_are_frequent_and_letters_everywhere():
 def test_a_character_that_is_no_piece_is_named():
     pieces = Pieces.of(LETTERS, {}, 1)
     for word in ("né", "é"):
-        with pytest.raises(KeyError, match="é"):
+        with pytest.raises(TokenizerError, match="é"):
             pieces.encode(word)

@@ -108,6 +108,8 @@ def test_a_state_is_resumed_on_its_own_text_and_sizes_only(file, tmp_path):
     text = open_lm_text([file], LETTERS, CONFIG.least, CONFIG.held_out)
     LmTrainer(text, tmp_path / "lm", CONFIG)._save()
     larger = CONFIG.model_copy(update={"model": LstmLmConfig(embedding=8, hidden=17)})
+    with pytest.raises(TrainingError, match="a run has been begun here"):
+        train_language_model([file], LETTERS, tmp_path / "lm", CONFIG)
     with pytest.raises(TrainingError, match="not a state of this configuration"):
         train_language_model([file], LETTERS, tmp_path / "lm", larger, resume=True)
     file.write_text(file.read_text() + "\nd d d")
