@@ -25,6 +25,8 @@ State = tuple[torch.Tensor, torch.Tensor]
 """Hidden and cell state, each (layers, batch, hidden)."""
 
 FORMAT_VERSION = 1
+_ROWS = 256
+"""How many places are compared with all pieces at a time."""
 
 
 class LstmLmConfig(Config):
@@ -88,24 +90,69 @@ class LstmLm(nn.Module):
             TokenizerError: A word has a character that is no piece.
         """
         paths = [
-            [END, *(token for word in words for token in self.pieces.encode(word)), END]
+            [*(token for word in words for token in self.pieces.encode(word)), END]
             for words in sentences
         ]
-        scores = torch.zeros(len(paths))
-        rows = [0] * len(paths)  # of each path in the batch of different beginnings
-        state, tokens, alive = None, [END], list(range(len(paths)))
+        tree = _Tree(paths)
+        if not paths:
+            return torch.zeros(0)
+        expected = torch.cat(self._walk(tree))
+        choices = torch.tensor([token for path in paths for token in path])
+        nodes = torch.tensor([node for place in tree.places for node in place])
+        logits = (expected[nodes] * self.embedding.weight[choices]).sum(-1) + self.bias[choices]
+        spent = [self._log_sums(some) for some in torch.split(expected, _ROWS)]
+        sentence = torch.repeat_interleave(torch.tensor([len(path) for path in paths]))
+        return torch.zeros(len(paths)).index_add_(0, sentence, logits - torch.cat(spent)[nodes])
+
+    def _walk(self, tree: _Tree) -> list[torch.Tensor]:
+        """What is expected at the nodes of each depth."""
+        config = self.config
+        state = [
+            (torch.zeros(1, config.hidden), torch.zeros(1, config.hidden))
+            for _ in range(config.layers)
+        ]
+        found = []
+        for tokens, parents in tree.levels:
+            heard = self.embedding(torch.tensor(tokens))
+            for layer, (hidden, cell) in enumerate(state):
+                # torch's LSTM would arrange its matrices anew for every step.
+                state[layer] = torch.lstm_cell(
+                    heard, (hidden[parents], cell[parents]), *self.lstm.all_weights[layer]
+                )
+                heard = state[layer][0]
+            found.append(self.projection(heard))
+        return found
+
+    def _log_sums(self, expected: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(expected, self.embedding.weight, self.bias).logsumexp(-1)
+
+
+class _Tree:
+    """Beginnings of token sequences, each once.
+
+    Attributes:
+        levels: For each length, the last token of every beginning and its parent in the level
+            before; the first level is the beginning of all, after the end of what was before.
+        places: For each sequence, the numbers of the beginnings that its tokens come after,
+            counted through all levels.
+    """
+
+    def __init__(self, paths: Sequence[Sequence[int]]) -> None:
+        self.levels: list[tuple[list[int], list[int]]] = [([END], [0])]
+        self.places: list[list[int]] = [[0] for _ in paths]
+        rows = [0] * len(paths)
+        before = 1
         for depth in range(1, max(map(len, paths), default=0)):
-            expected, state = self(torch.tensor(tokens)[:, None], state)
-            log_probs = self.log_probs(expected[:, 0])
-            scores[alive] += log_probs[[rows[i] for i in alive], [paths[i][depth] for i in alive]]
-            alive = [i for i in alive if depth + 1 < len(paths[i])]
             branches: dict[tuple[int, int], int] = {}
-            for i in alive:
-                rows[i] = branches.setdefault((rows[i], paths[i][depth]), len(branches))
-            parents = [parent for parent, _ in branches]
-            tokens = [token for _, token in branches]
-            state = (state[0][:, parents], state[1][:, parents])
-        return scores
+            for i, path in enumerate(paths):
+                if depth < len(path):
+                    branch = rows[i], path[depth - 1]
+                    rows[i] = branches.setdefault(branch, len(branches))
+                    self.places[i].append(before + rows[i])
+            self.levels.append(
+                ([token for _, token in branches], [parent for parent, _ in branches])
+            )
+            before += len(branches)
 
 
 def save_lstm_lm(path: Path, lm: LstmLm, provenance: Mapping[str, Any]) -> str:
