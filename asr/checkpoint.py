@@ -74,10 +74,6 @@ class Checkpoint:
         """The n-gram model that lies beside the weights, if one does."""
         return next(iter(sorted(self.path.parent.glob("*.lm"))), None)
 
-    def lstm_language_model(self) -> Path | None:
-        """The LSTM language model that lies beside the weights, if one does."""
-        return next(iter(sorted(self.path.parent.glob("*.lstm"))), None)
-
     def lexicon(self) -> Path | None:
         """The pronunciations that lie beside the weights, if some do."""
         return next(iter(sorted(self.path.parent.glob("*.lexicon.xz"))), None)

@@ -36,7 +36,7 @@ def lm_train(
     texts: Annotated[list[Path], typer.Argument(help="One sentence a line; .xz, .gz, .bz2 too.")],
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="A .lstm beside a model is used."),
+        typer.Option("-o", "--output", help="english.lstm goes with english.lm."),
     ],
     pieces: Annotated[Path, typer.Option(help="Vocabulary that asr word-pieces build wrote.")],
     overrides: Annotated[

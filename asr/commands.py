@@ -18,6 +18,7 @@ from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.data.manifest import read_manifest, unique_names
 from asr.decoding import BeamDecoder, GreedyConfig, PhoneBeamDecoder, WordPieceDecoder
 from asr.errors import AsrError, ConfigError, printable
+from asr.lm import companion_of
 from asr.recognizer import Recognizer
 from asr.terminal import report_error
 from asr.text import get_normaliser
@@ -182,6 +183,7 @@ def _print_trial(stderr: Console, trial: Trial) -> None:
 def describe(model: Path) -> dict[str, Any]:
     """What a model is: sizes, configuration, vocabulary, provenance."""
     checkpoint = load_checkpoint(model)
+    lm = checkpoint.language_model()
     return {
         "path": str(checkpoint.path),
         "content_hash": checkpoint.content_hash,
@@ -192,8 +194,8 @@ def describe(model: Path) -> dict[str, Any]:
         "model": checkpoint.model.config.model_dump(),
         "vocabulary": list(checkpoint.tokenizer.vocabulary),
         "word_pieces": len(checkpoint.word_pieces) if checkpoint.word_pieces else 0,
-        "language_model": _size_of(checkpoint.language_model()),
-        "lstm_language_model": _size_of(checkpoint.lstm_language_model()),
+        "language_model": _size_of(lm),
+        "lstm_language_model": _size_of(companion_of(lm) if lm else None),
         "provenance": checkpoint.provenance,
     }
 

@@ -26,7 +26,7 @@ from asr.config import load
 from asr.decoding import Decoder, DecoderSettings, make_decoder, words_of
 from asr.errors import AsrError, ConfigError, DeviceError
 from asr.lexicon import Lexicon, read_lexicon
-from asr.lm import load_lstm_lm, read_words
+from asr.lm import LstmLm, companion_of, load_lstm_lm, read_words
 from asr.models import Outputs
 from asr.tokenizer import BLANK, Tokenizer
 from asr.types import Emissions, Segment, Transcript, Word
@@ -268,7 +268,7 @@ def load_recognizer(
     Args:
         model: A file, or a folder; the bundled model by default.
         decoder: "greedy" or "beam"; "beam" by default where there is a language model.
-        lm: Another language model than those beside the weights.
+        lm: Other n-grams than those beside the weights; an LSTM of their name goes with them.
         lexicon: Other pronunciations than those beside the weights.
         device: "auto", "cpu" or "cuda".
         batch_windows: Windows encoded together, copies of one counted (`BiLSTM.hear_as`).
@@ -277,8 +277,6 @@ def load_recognizer(
         AsrError: One of them is missing, damaged or does not fit.
     """
     checkpoint = load_checkpoint(model or PRETRAINED, pick_device(device))
-    # It knows the texts of the model's own n-grams, not those of another one.
-    beside = checkpoint.lstm_language_model() if lm is None else None
     lm = lm or checkpoint.language_model()
     name = decoder or ("beam" if lm else "greedy")
     file = checkpoint.path.parent / "decoder.yaml"
@@ -305,9 +303,14 @@ def load_recognizer(
             words=read_words(lm) if lm else None,
             config=settings,
             pronunciations=pronunciations,
-            lstm=load_lstm_lm(beside) if beside and lm else None,
+            lstm=_companion(lm) if lm else None,
         )
     return Recognizer(checkpoint, made, batch_windows=batch_windows)
+
+
+def _companion(lm: Path) -> LstmLm | None:
+    file = companion_of(lm)
+    return load_lstm_lm(file) if file else None
 
 
 def _pronunciations(

@@ -303,9 +303,6 @@ def test_a_folder_is_the_model_in_it_and_the_language_model_beside_it(tmp_path):
     assert checkpoint.language_model() is None
     (tmp_path / "words.lm").touch()
     assert checkpoint.language_model() == tmp_path / "words.lm"
-    assert checkpoint.lstm_language_model() is None
-    (tmp_path / "words.lstm").touch()
-    assert checkpoint.lstm_language_model() == tmp_path / "words.lstm"
 
 
 @settings(max_examples=300, deadline=None)

@@ -302,7 +302,7 @@ ngram 2=1
 """
 
 
-def test_an_lstm_language_model_beside_the_weights_is_used_with_the_n_grams_beside_them(folder):
+def test_an_lstm_language_model_is_used_with_the_n_grams_of_its_name(folder):
     lstm = LstmLm(Pieces.of("ab", {}, 1), LstmLmConfig(embedding=4, hidden=4))
     save_lstm_lm(folder / "words.lstm", lstm, {})
     assert isinstance(load_recognizer(folder, device="cpu").decoder, GreedyDecoder)
@@ -313,6 +313,8 @@ def test_an_lstm_language_model_beside_the_weights_is_used_with_the_n_grams_besi
     other = load_recognizer(folder, lm=folder / "other.arpa", device="cpu").decoder
     assert other.lm == folder / "other.arpa"
     assert other.lstm is None
+    save_lstm_lm(folder / "other.lstm", lstm, {})
+    assert load_recognizer(folder, lm=folder / "other.arpa", device="cpu").decoder.lstm
     (folder / "words.lstm").write_bytes(b"not a model")
     with pytest.raises(CheckpointError, match=r"words\.lstm: not a model"):
         load_recognizer(folder, device="cpu")

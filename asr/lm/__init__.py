@@ -7,7 +7,7 @@ The path of a text: `corpus` (words to numbers), `counts` (n-grams), `kneser_ney
 from __future__ import annotations
 
 from asr.lm.build import LmConfig, LmReport, build_lm
-from asr.lm.recurrent import LstmLm, load_lstm_lm
+from asr.lm.recurrent import LstmLm, companion_of, load_lstm_lm
 from asr.lm.scoring import NgramModel, perplexity, read_words
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "LstmLm",
     "NgramModel",
     "build_lm",
+    "companion_of",
     "load_lstm_lm",
     "perplexity",
     "read_words",

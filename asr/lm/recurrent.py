@@ -19,7 +19,7 @@ from asr.errors import AsrError, CheckpointError
 from asr.lm.pieces import END, Pieces
 from asr.weights import pack, read_weights, unpack, write_weights
 
-__all__ = ["LstmLm", "LstmLmConfig", "State", "load_lstm_lm", "save_lstm_lm"]
+__all__ = ["LstmLm", "LstmLmConfig", "State", "companion_of", "load_lstm_lm", "save_lstm_lm"]
 
 State = tuple[torch.Tensor, torch.Tensor]
 """Hidden and cell state, each (layers, batch, hidden)."""
@@ -153,6 +153,12 @@ class _Tree:
                 ([token for _, token in branches], [parent for parent, _ in branches])
             )
             before += len(branches)
+
+
+def companion_of(lm: Path) -> Path | None:
+    """The LSTM language model that belongs to n-grams: english.lstm beside english.lm, if it is."""
+    file = lm.with_suffix(".lstm")
+    return file if file.exists() else None
 
 
 def save_lstm_lm(path: Path, lm: LstmLm, provenance: Mapping[str, Any]) -> str:
