@@ -24,7 +24,10 @@ from asr.recognizer import PRETRAINED
 from asr.systems import OwnSystem, System, open_system
 from asr.types import Utterance
 
-WEIGHTS = {"greedy": ["model.safetensors"], "beam": ["*.safetensors", "*.lm", "*.lexicon.xz"]}
+WEIGHTS = {
+    "greedy": ["model.safetensors"],
+    "beam": ["*.safetensors", "*.lm", "*.lstm", "*.lexicon.xz"],
+}
 
 
 def main() -> None:

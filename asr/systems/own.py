@@ -12,6 +12,7 @@ import soundfile
 
 from asr.errors import AsrError
 from asr.lexicon import Lexicon
+from asr.lm import companion_of
 from asr.recognizer import Recognizer
 from asr.systems.protocol import Recording
 from asr.types import Transcript
@@ -36,6 +37,7 @@ class OwnSystem:
         decoder = self.recognizer.decoder
         config, lm = getattr(decoder, "config", None), getattr(decoder, "lm", None)
         lexicon = getattr(decoder, "lexicon", None)
+        lstm = companion_of(lm) if lm and getattr(decoder, "lstm", None) else None
         return {
             "name": self.name,
             "model": _short(self.recognizer.checkpoint.path),
@@ -44,6 +46,7 @@ class OwnSystem:
             "decoder_config": config.model_dump() if config else {},
             "lm": _short(lm) if lm else None,
             "lm_hash": _hash(lm) if lm else None,
+            "lstm_hash": _hash(lstm) if lstm else None,
             "lexicon_hash": _hash_of_words(lexicon) if lexicon else None,
         }
 

@@ -65,6 +65,7 @@ def test_it_is_described_by_the_content_of_its_parts(tmp_path):
         "decoder_config": {},
         "lm": None,
         "lm_hash": None,
+        "lstm_hash": None,
         "lexicon_hash": None,
     }
     listener.decoder = SimpleNamespace(config=BeamConfig(lm_weight=0.5), lm=lm)
@@ -74,6 +75,13 @@ def test_it_is_described_by_the_content_of_its_parts(tmp_path):
     assert described["lm_hash"] == hashlib.sha256(b"words").hexdigest()
     assert described["name"] == "ours"
     assert described["lexicon_hash"] is None
+    assert described["lstm_hash"] is None
+    lm.with_suffix(".lstm").write_bytes(b"pieces")
+    assert (
+        OwnSystem(listener).describe()["lstm_hash"] is None
+    )
+    listener.decoder.lstm = "loaded"
+    assert OwnSystem(listener).describe()["lstm_hash"] == hashlib.sha256(b"pieces").hexdigest()
 
 
 def test_other_pronunciations_make_another_system():
