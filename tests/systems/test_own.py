@@ -77,9 +77,7 @@ def test_it_is_described_by_the_content_of_its_parts(tmp_path):
     assert described["lexicon_hash"] is None
     assert described["lstm_hash"] is None
     lm.with_suffix(".lstm").write_bytes(b"pieces")
-    assert (
-        OwnSystem(listener).describe()["lstm_hash"] is None
-    )
+    assert OwnSystem(listener).describe()["lstm_hash"] is None
     listener.decoder.lstm = "loaded"
     assert OwnSystem(listener).describe()["lstm_hash"] == hashlib.sha256(b"pieces").hexdigest()
 
