@@ -253,14 +253,15 @@ class LmTrainer:
         counters = {
             "step": self.step,
             "average_updates": self.average.num_updates,
-            "text": self._text_digest(),
+            "order": self._order(),
         }
         save_state(self.state_file, tensors, counters)
 
-    def _text_digest(self) -> list[int]:
-        """What tells one text from another, well enough."""
-        text = self.text
-        return [len(text.pieces), len(text.tokens), len(text.starts), int(text.tokens.sum())]
+    def _order(self) -> list[int]:
+        """What decides which pieces an update takes; it tells texts apart well enough."""
+        text, train = self.text, self.config.train
+        sizes = [len(text.pieces), len(text.tokens), len(text.starts), int(text.tokens.sum())]
+        return [*sizes, train.streams, train.length, train.seed]
 
     def restore(self) -> None:
         """Take over the state beside the model.
@@ -270,8 +271,12 @@ class LmTrainer:
         """
         tensors, counters = load_state(self.state_file)
         try:
-            if counters["text"] != self._text_digest():
-                raise TrainingError(f"{self.state_file}: the state of a run on other text")
+            if counters["order"] != self._order():
+                raise TrainingError(
+                    f"{self.state_file}: the state of a run on other text, or with another "
+                    "train.streams, train.length or train.seed",
+                    "resume with the settings that it was started with",
+                )
             self.model.load_state_dict(part_of(tensors, "weights."))
             self.average.load(part_of(tensors, "average."), counters["average_updates"])
             restore_optimizers(self.optimizers, self.model, tensors)

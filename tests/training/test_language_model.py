@@ -112,6 +112,11 @@ def test_a_state_is_resumed_on_its_own_text_and_sizes_only(file, tmp_path):
         train_language_model([file], LETTERS, tmp_path / "lm", CONFIG)
     with pytest.raises(TrainingError, match="not a state of this configuration"):
         train_language_model([file], LETTERS, tmp_path / "lm", larger, resume=True)
+    for name, value in [("streams", 5), ("length", 9), ("seed", 2)]:
+        train = CONFIG.train.model_copy(update={name: value})
+        other = CONFIG.model_copy(update={"train": train})
+        with pytest.raises(TrainingError, match=f"another .*train.{name}"):
+            train_language_model([file], LETTERS, tmp_path / "lm", other, resume=True)
     file.write_text(file.read_text() + "\nd d d")
     with pytest.raises(TrainingError, match="other text"):
         train_language_model([file], LETTERS, tmp_path / "lm", CONFIG, resume=True)
