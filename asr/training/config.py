@@ -12,6 +12,7 @@ from asr.audio.features import FeatureConfig
 from asr.config import Config, Range
 from asr.models import BiLSTMConfig
 from asr.tokenizer import ENGLISH, SEPARATOR
+from asr.training.precision import Precision
 
 __all__ = [
     "ChunkConfig",
@@ -115,7 +116,8 @@ class UpdateConfig(Config):
     warmup_steps: int = Field(400, ge=0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     clip_norm: float = Field(5.0, gt=0)
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Precision = "auto"
+    """bf16 is automatic mixed precision; auto takes it where the hardware has bfloat16."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Exponential moving average of the weights, which is what is evaluated; 0 turns it off."""
     save_every_s: float = Field(120.0, gt=0)

@@ -51,6 +51,7 @@ from asr.training.network import (
 )
 from asr.training.objective import Losses, Objective
 from asr.training.optimizer import make_optimizers
+from asr.training.precision import uses_bfloat16
 from asr.training.schedule import WeightAverage, learning_rate
 from asr.training.splicing import Spliced
 from asr.training.state import (
@@ -84,9 +85,10 @@ def train(
 
     Raises:
         TrainingError: The directory holds another run, nothing can be resumed, no usable data,
-            or losses stayed non-finite.
+            losses stayed non-finite, or the hardware lacks the precision asked for.
     """
     given, config = config, go_on(config)
+    uses_bfloat16(config.train.precision, device)  # refused before a directory is made
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     with open_world(device) as world:
@@ -108,6 +110,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, out: Path, world: World, display: Display) -> None:
         self.config, self.out, self.world, self.display = config, out, world, display
+        self.bf16 = uses_bfloat16(config.train.precision, world.device)
         self.tokenizer = Tokenizer(config.vocabulary)
         self.phones = PHONES if config.data.lexicon and config.model.phone_layer else ()
         pieces = open_word_pieces(config.word_pieces.file)
@@ -250,8 +253,7 @@ class Trainer:
         return draw_chunking(self.config.chunks, step_s, rng)
 
     def _forward(self, batch: Batch, chunking: Chunking | None, spliced: Spliced | None) -> Losses:
-        bf16 = self.config.train.precision == "bf16"
-        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=bf16):
+        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
             return self.parallel(batch, chunking, spliced)  # type: ignore[no-any-return]
 
     def _skip_update(self) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from asr.training.config import UpdateConfig
 from asr.training.distributed import World
+from asr.training.precision import matrix_dtype
 
 __all__ = ["Muon", "make_optimizers", "orthogonalise"]
 
@@ -30,9 +31,9 @@ def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
         matrices: (batch, rows, columns).
 
     Returns:
-        bfloat16, of the same shape.
+        Of the same shape, bfloat16 where the hardware has it.
     """
-    x = matrices.bfloat16()
+    x = matrices.to(matrix_dtype(matrices.device))
     if tall := x.shape[1] > x.shape[2]:
         x = x.mT
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)

@@ -15,7 +15,7 @@ from asr.checkpoint import load_checkpoint
 from asr.errors import ConfigError, TrainingError
 from asr.lexicon import PHONES
 from asr.tokenizer import ENGLISH, Tokenizer
-from asr.training import loop, tally
+from asr.training import loop, precision, tally
 from asr.training.config import WordPieceConfig
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
@@ -202,6 +202,16 @@ def test_a_directory_that_holds_a_run_is_refused_without_resume(tmp_path):
         train(config, tmp_path / "run", CPU, Silent())
     assert "--resume" in caught.value.hint
     assert (tmp_path / "run/state.safetensors").read_bytes() == before
+
+
+def test_a_precision_that_the_hardware_lacks_is_refused_before_anything_is_written(
+    tmp_path, monkeypatch
+):
+    config = tiny_config(tmp_path, precision="bf16")
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: False)
+    with pytest.raises(TrainingError, match="this processor has no bfloat16"):
+        train(config, tmp_path / "out", CPU, Silent())
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_cannot_resume_from_nothing(tmp_path):
