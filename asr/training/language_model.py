@@ -21,13 +21,14 @@ from torch import nn
 from asr.config import Config
 from asr.errors import TrainingError
 from asr.lm.corpus import Progress
-from asr.lm.pieces import END
-from asr.lm.recurrent import LstmLm, LstmLmConfig, State, save_lstm_lm
+from asr.lm.pieces import END, Pieces
+from asr.lm.recurrent import LstmLm, LstmLmConfig, State, load_lstm_lm, save_lstm_lm
 from asr.training.choice import choice_loss
 from asr.training.config import UpdateConfig
 from asr.training.distributed import World
 from asr.training.lm_text import LmText, open_lm_text
 from asr.training.optimizer import make_optimizers
+from asr.training.precision import uses_bfloat16
 from asr.training.schedule import WeightAverage, learning_rate
 from asr.training.state import (
     load_state,
@@ -57,12 +58,18 @@ class LmUpdateConfig(UpdateConfig):
 class LmRunConfig(Config):
     """The whole run."""
 
+    init: Path | None = None
+    """A language model to train further; its pieces and sizes must be these."""
     model: LstmLmConfig = LstmLmConfig()
     train: LmUpdateConfig = LmUpdateConfig()
     least: int = Field(20, ge=1)
     """How often a piece of several letters must begin words, or go on with them, to be kept."""
     held_out: int = Field(1000, ge=1)
     """About how many sentences the perplexity is measured on; at most a tenth of all."""
+    joined: float = Field(0.5, ge=0, lt=1)
+    """Chance that a sentence goes on with the text's next one, its end left out."""
+    cut: float = Field(0.01, ge=0, lt=1)
+    """Chance that a passage begins at a word inside a sentence."""
 
 
 @dataclass(frozen=True)
@@ -127,22 +134,43 @@ def train_language_model(
     return trainer.run(report)
 
 
+def _first_model(pieces: Pieces, config: LmRunConfig) -> LstmLm:
+    """Random weights, or those of the model that is to be trained further."""
+    model = LstmLm(pieces, config.model)
+    if config.init is not None:
+        start = load_lstm_lm(config.init)
+        sizes = config.model.model_dump(exclude={"dropout"})
+        if (start.pieces.tokens, start.config.model_dump(exclude={"dropout"})) != (
+            pieces.tokens,
+            sizes,
+        ):
+            raise TrainingError(
+                f"{config.init}: has other pieces or sizes than this run",
+                "train further with the text, the pieces and the sizes that it was trained with",
+            )
+        model.load_state_dict(start.state_dict())
+    return model
+
+
 class LmTrainer:
     """A run and its state between two updates."""
 
     def __init__(self, text: LmText, out: Path, config: LmRunConfig) -> None:
         self.text, self.out, self.config = text, out, config
+        self.bf16 = uses_bfloat16(config.train.precision, torch.device("cpu"))
         self.state_file = out.with_name(out.name + ".state")
         stretch = config.train.streams * config.train.length
-        self.steps_per_epoch = len(text.tokens) // stretch
+        # An epoch's passages are at least as long as this, whichever ends are left out.
+        fewest = len(text.tokens) - (text.num_sentences if config.joined else 0)
+        self.steps_per_epoch = fewest // stretch
         if not self.steps_per_epoch or not text.held_out:
             raise TrainingError(
-                f"{len(text.starts)} sentences of {len(text.tokens)} pieces; an update takes "
+                f"{text.num_sentences} sentences of {len(text.tokens)} pieces; an update takes "
                 f"{stretch} pieces, and a tenth of the sentences is held out",
                 "give more text, or smaller train.streams and train.length",
             )
         torch.manual_seed(config.train.seed)
-        self.model = LstmLm(text.pieces, config.model)
+        self.model = _first_model(text.pieces, config)
         self.optimizers = make_optimizers(
             self.model,
             self.model.lstm,
@@ -183,9 +211,9 @@ class LmTrainer:
 
     def _stream(self) -> torch.Tensor:
         """This epoch's text: (streams, 1 + steps * length), what comes before it first."""
-        train = self.config.train
+        config, train = self.config, self.config.train
         rng = np.random.default_rng((train.seed, self.step // self.steps_per_epoch))
-        tokens = torch.from_numpy(self.text.shuffled(rng))
+        tokens = torch.from_numpy(self.text.passages(rng, config.joined, config.cut))
         rows = tokens[: self.steps_per_epoch * train.streams * train.length].view(train.streams, -1)
         return torch.cat([torch.full((train.streams, 1), END), rows], dim=1)
 
@@ -198,7 +226,7 @@ class LmTrainer:
         start = self.step % self.steps_per_epoch * train.length
         tokens = stream[:, start : start + train.length + 1]
         self.model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=train.precision == "bf16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             expected, state = self.model(tokens[:, :-1], self.memory)
         self.memory = (state[0].detach(), state[1].detach())
         targets = tokens[:, 1:].reshape(-1)
@@ -238,7 +266,7 @@ class LmTrainer:
     def _export(self, state: LmUpdate) -> None:
         provenance = {
             "config": self.config.model_dump(mode="json"),
-            "sentences": len(self.text.starts),
+            "sentences": self.text.num_sentences,
             "updates": self.step,
             "perplexity": state.perplexity,
         }
@@ -260,7 +288,7 @@ class LmTrainer:
     def _order(self) -> list[int]:
         """What decides which pieces an update takes; it tells texts apart well enough."""
         text, train = self.text, self.config.train
-        sizes = [len(text.pieces), len(text.tokens), len(text.starts), int(text.tokens.sum())]
+        sizes = [len(text.pieces), len(text.tokens), text.num_sentences, int(text.tokens.sum())]
         return [*sizes, train.streams, train.length, train.seed]
 
     def restore(self) -> None:

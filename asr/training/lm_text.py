@@ -25,22 +25,41 @@ class LmText:
     Attributes:
         pieces: The vocabulary.
         tokens: int64 (tokens,), each sentence closed by its end.
-        starts: int64 (sentences,), where each begins.
         held_out: Sentences as words.
         num_skipped: Lines left out because of characters other than a-z, apostrophe and space.
     """
 
     pieces: Pieces
     tokens: Ids
-    starts: Ids
     held_out: list[list[str]]
     num_skipped: int
 
-    def shuffled(self, rng: np.random.Generator) -> Ids:
-        """All tokens, their sentences in another order."""
-        order = rng.permutation(len(self.starts))
-        sizes = np.diff(self.starts, append=len(self.tokens))
-        return self.tokens[_ranges(self.starts[order], sizes[order])]
+    @property
+    def num_sentences(self) -> int:
+        """Those trained on."""
+        return int(np.count_nonzero(self.tokens == END))
+
+    def passages(self, rng: np.random.Generator, joined: float, cut: float) -> Ids:
+        """All that is trained on as passages in random order, each closed by an end.
+
+        Recordings are cut at pauses: several sentences follow each other without a mark, and one
+        may begin or break off inside.
+
+        Args:
+            rng: The only source of chance.
+            joined: Of a sentence to go on with the next one of the text, without its end.
+            cut: Of a word inside a sentence to begin a passage, an end before it.
+        """
+        ends = np.flatnonzero(self.tokens == END)
+        left_out = ends[:-1][rng.random(len(ends) - 1) < joined]
+        tokens = np.delete(self.tokens, left_out)
+        begins = np.array([token.startswith(" ") for token in self.pieces.tokens])
+        inside = np.flatnonzero(begins[tokens[1:]] & (tokens[:-1] != END)) + 1
+        tokens = np.insert(tokens, inside[rng.random(len(inside)) < cut], END)
+        ends = np.flatnonzero(tokens == END)
+        starts = np.append(0, ends[:-1] + 1)
+        order = rng.permutation(len(starts))
+        return tokens[_ranges(starts[order], (ends - starts + 1)[order])]
 
 
 def open_lm_text(
@@ -73,9 +92,7 @@ def open_lm_text(
     sentence = np.cumsum(ids == corpus.vocabulary.bos) - 1
     is_held_out = sentence % every == every - 1
     tokens = _spell(ids[~is_held_out], corpus, vocabulary)
-    ends = np.flatnonzero(tokens == END)
-    starts = np.append(0, ends[:-1] + 1)
-    return LmText(vocabulary, tokens, starts, _read(ids[is_held_out], corpus), corpus.num_skipped)
+    return LmText(vocabulary, tokens, _read(ids[is_held_out], corpus), corpus.num_skipped)
 
 
 def _spell(ids: npt.NDArray[np.uint32], corpus: Corpus, pieces: Pieces) -> Ids:

@@ -25,6 +25,8 @@ CONFIG = LmRunConfig(
     ),
     least=1,
     held_out=20,
+    joined=0.0,
+    cut=0.0,
 )
 
 
@@ -90,12 +92,44 @@ def test_another_seed_is_another_run(file, tmp_path):
     )
 
 
-def test_without_average_and_in_bfloat16_it_learns_as_well(file, tmp_path):
-    train = CONFIG.train.model_copy(update={"ema_decay": 0.0, "precision": "bf16"})
+def test_without_average_and_in_the_fastest_precision_it_learns_as_well(file, tmp_path):
+    train = CONFIG.train.model_copy(update={"ema_decay": 0.0, "precision": "auto"})
     result = train_language_model(
         [file], LETTERS, tmp_path / "lm", CONFIG.model_copy(update={"train": train})
     )
     assert result.perplexity < 1.05 * 2 ** (1 / 3)
+
+
+def test_sentences_that_go_on_in_the_next_end_less_often(file, tmp_path):
+    longer = CONFIG.train.model_copy(update={"epochs": 8})
+    joined = CONFIG.model_copy(update={"joined": 0.5, "train": longer})
+    train_language_model([file], LETTERS, tmp_path / "lm", joined)
+    lm = load_lstm_lm(tmp_path / "lm")
+    alone, both = lm.score([["a", "b"], ["a", "b", "c", "d"]]).tolist()
+    assert alone == pytest.approx(-2 * math.log(2), abs=0.2)  # which of two, and an end
+    assert both == pytest.approx(-4 * math.log(2), abs=0.4)
+
+
+def test_a_run_goes_on_from_another_models_weights(file, tmp_path):
+    train_language_model([file], LETTERS, tmp_path / "first", CONFIG)
+    still = CONFIG.train.model_copy(update={"lr": 1e-12, "epochs": 1, "weight_decay": 0.0})
+    further = CONFIG.model_copy(update={"init": tmp_path / "first", "train": still})
+    train_language_model([file], LETTERS, tmp_path / "second", further)
+    first, second = weights_of(tmp_path / "first"), weights_of(tmp_path / "second")
+    for name, tensor in first.items():
+        assert torch.allclose(tensor, second[name], atol=1e-3), name
+
+
+@pytest.mark.parametrize("change", ["text", "sizes"])
+def test_it_goes_on_from_its_own_pieces_and_sizes_only(file, tmp_path, change):
+    train_language_model([file], LETTERS, tmp_path / "first", CONFIG)
+    further = CONFIG.model_copy(update={"init": tmp_path / "first"})
+    if change == "sizes":
+        further = further.model_copy(update={"model": LstmLmConfig(embedding=8, hidden=17)})
+    else:
+        file.write_text(file.read_text() + "\nd d d" * 999)
+    with pytest.raises(TrainingError, match="first: has other pieces or sizes"):
+        train_language_model([file], LETTERS, tmp_path / "second", further)
 
 
 def test_too_little_text_is_an_error(tmp_path):

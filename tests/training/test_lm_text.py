@@ -46,13 +46,36 @@ def test_every_sentence_is_trained_on_or_held_out(tmp_path_factory, lines, held_
     trained = [line for i, line in enumerate(lines) if i % every != every - 1]
     assert sentences_of(text, text.tokens) == trained
     assert [" ".join(words) for words in text.held_out] == lines[every - 1 :: every]
-    assert sorted(sentences_of(text, text.shuffled(np.random.default_rng(seed)))) == sorted(trained)
-    assert [text.tokens[start - 1] for start in text.starts[1:]] == [END] * (len(trained) - 1)
+    assert text.num_sentences == len(trained)
+    alone = text.passages(np.random.default_rng(seed), joined=0.0, cut=0.0)
+    assert sorted(sentences_of(text, alone)) == sorted(trained)
+
+
+@given(lines=lines, joined=st.floats(0, 0.99), cut=st.floats(0, 0.99), seed=st.integers(0, 1 << 32))
+def test_passages_are_stretches_of_the_text(tmp_path_factory, lines, joined, cut, seed):
+    numbered = [f"{line} {'z' * i}b" for i, line in enumerate(lines)]  # each sentence is unique
+    text = open_lm_text([write(tmp_path_factory.mktemp("text"), numbered)], LETTERS, 1, 1)
+    whole = " ".join(sentences_of(text, text.tokens))
+    passages = sentences_of(text, text.passages(np.random.default_rng(seed), joined, cut))
+    assert "" not in passages
+    assert all(f" {passage} " in f" {whole} " for passage in passages)
+    assert sorted(" ".join(passages).split()) == sorted(whole.split())
+
+
+def test_ends_are_left_out_and_put_in_as_often_as_asked(tmp_path):
+    words_of = 8
+    lines = [" ".join(["a"] * words_of)] * 20_000
+    text = open_lm_text([write(tmp_path, lines)], LETTERS, 1, 1)
+    passages = text.passages(np.random.default_rng(1), joined=0.4, cut=0.03)
+    ends = np.count_nonzero(passages == END)
+    insides = text.num_sentences * (words_of - 1 + 0.4)  # a joined sentence's first word is one
+    expected = 0.6 * text.num_sentences + 0.03 * insides
+    assert ends == pytest.approx(expected, abs=5 * expected**0.5)  # five deviations
 
 
 def test_the_order_of_sentences_follows_from_the_generator(tmp_path):
     text = open_lm_text([write(tmp_path, ["a b", "b", "ab a", "b b b"] * 9)], LETTERS, 1, 1)
-    orders = [text.shuffled(np.random.default_rng(seed)).tolist() for seed in (1, 1, 2)]
+    orders = [text.passages(np.random.default_rng(seed), 0.3, 0.1).tolist() for seed in (1, 1, 2)]
     assert orders[0] == orders[1] != orders[2]
 
 
