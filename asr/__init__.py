@@ -16,7 +16,11 @@ __all__ = ["load"]
 
 
 def load(
-    model: str | Path | None = None, *, decoder: str | None = None, device: str = "auto"
+    model: str | Path | None = None,
+    *,
+    decoder: str | None = None,
+    device: str = "auto",
+    num_alternatives: int = 0,
 ) -> Recognizer:
     """A recogniser, by default the bundled English one.
 
@@ -24,10 +28,17 @@ def load(
         model: A model file, or a folder with one and its language model.
         decoder: "greedy" or "beam"; by default "beam" where there is a language model.
         device: "auto", "cpu" or "cuda".
+        num_alternatives: Texts that fit, best first, at most so many of each passage, in
+            `Transcript.passages`; 0 for none but the transcript.
 
     Raises:
         AsrError: The model, its language model or the device cannot be had.
     """
     from asr.recognizer import load_recognizer  # torch is slow to import
 
-    return load_recognizer(Path(model) if model else None, decoder=decoder, device=device)
+    return load_recognizer(
+        Path(model) if model else None,
+        decoder=decoder,
+        device=device,
+        num_alternatives=num_alternatives,
+    )

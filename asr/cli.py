@@ -54,6 +54,9 @@ def transcribe(
     formats: Annotated[
         str, typer.Option("--format", help="Of txt,json,srt,vtt,tsv,ctm, comma-separated.")
     ] = "txt",
+    alternatives: Annotated[
+        int, typer.Option(min=0, help="Other texts that fit, as many a passage, in json.")
+    ] = 0,
     model: Model = None,
     decoder: DecoderName = None,
     lm: Lm = None,
@@ -62,7 +65,10 @@ def transcribe(
     """Turn recordings into text, on standard output or in files."""
     from asr.commands import run_transcribe
 
+    if alternatives and "json" not in formats.split(","):
+        raise ConfigError("only json has a place for alternatives", "add --format json")
     recognizer = _load(model, decoder, lm, device)
+    recognizer.num_alternatives = alternatives
     with show_progress() as progress:
         failed = run_transcribe(recognizer, audio, output, formats.split(","), stderr, progress)
     raise typer.Exit(1 if failed else 0)

@@ -29,7 +29,7 @@ from asr.lexicon import Lexicon, read_lexicon
 from asr.lm import LstmLm, companion_of, load_lstm_lm, read_words
 from asr.models import Outputs
 from asr.tokenizer import BLANK, Tokenizer
-from asr.types import Emissions, Segment, Transcript, Word
+from asr.types import Alternative, Emissions, Passage, Segment, Transcript, Word
 
 __all__ = ["PRETRAINED", "Recognizer", "Source", "best_pause", "load_recognizer", "pick_device"]
 
@@ -54,10 +54,26 @@ class Recognizer:
     Results do not depend on what is transcribed together, only on the recording.
     """
 
-    def __init__(self, checkpoint: Checkpoint, decoder: Decoder, *, batch_windows: int = 8) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        decoder: Decoder,
+        *,
+        batch_windows: int = 8,
+        num_alternatives: int = 0,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            checkpoint: The model.
+            decoder: Makes text of what the model says.
+            batch_windows: Windows encoded together.
+            num_alternatives: Of each passage, at most, in `Transcript.passages`; 0 for none.
+        """
         self.checkpoint = checkpoint
         self.decoder = decoder
         self.batch_windows = batch_windows
+        self.num_alternatives = num_alternatives
 
     def transcribe(
         self, source: Source, *, warn: Callable[[str], None] | None = None
@@ -120,23 +136,23 @@ class Recognizer:
         recordings: Iterable[Iterator[npt.NDArray[np.float32]]],
         progress: Callable[[float], None] | None = None,
     ) -> Iterator[Transcript | AsrError]:
-        segments: list[Segment] = []
+        passages: list[Passage] = []
         separator_id = self.checkpoint.tokenizer.separator_id
         stream = _Passages(separator_id)
         for item in self._encode(_windows(recordings, self._plan)):
             if isinstance(item, AsrError):
-                segments, stream = [], stream.fresh()
+                passages, stream = [], stream.fresh()
                 yield item
                 continue
             window, part = item
-            for start_s, passage in stream.push(part, window.is_last):
-                segments.extend(self._decode(passage, start_s))
+            for start_s, emissions in stream.push(part, window.is_last):
+                passages.append(self._decode(emissions, start_s))
             if progress:
                 progress(window.core / self._sample_rate)
             if window.is_last:
                 duration = (window.start + window.core) / self._sample_rate
-                yield _transcript(segments, duration)
-                segments, stream = [], stream.fresh()
+                yield self._transcript(passages, duration)
+                passages, stream = [], stream.fresh()
 
     def _encode(
         self, items: Iterator[Window | AsrError]
@@ -170,10 +186,22 @@ class Recognizer:
         core = slice(window.left // step, end)
         return self.checkpoint.emissions(outputs, row, core)
 
-    def _decode(self, emissions: Emissions, start_s: float) -> list[Segment]:
-        best = self.decoder.decode(emissions)[0]
-        words = words_of(best, emissions, self.checkpoint.tokenizer, start_s)
-        return _segments(words)
+    def _decode(self, emissions: Emissions, start_s: float) -> Passage:
+        alternatives = []
+        for found in self.decoder.decode(emissions, max(1, self.num_alternatives)):
+            words = tuple(words_of(found, emissions, self.checkpoint.tokenizer, start_s))
+            text = " ".join(word.text for word in words)
+            alternatives.append(Alternative(text, found.score, words))
+        end_s = start_s + len(emissions) * emissions.seconds_per_step
+        return Passage(start_s, end_s, tuple(alternatives))
+
+    def _transcript(self, passages: Sequence[Passage], duration: float) -> Transcript:
+        whole = [_shortened(passage, duration) for passage in passages]
+        segments = [s for passage in whole for s in _segments(passage.alternatives[0].words)]
+        text = " ".join(segment.text for segment in segments)
+        return Transcript(
+            text, tuple(segments), duration, tuple(whole) if self.num_alternatives else ()
+        )
 
 
 def _windows(
@@ -243,15 +271,13 @@ def _segments(words: Sequence[Word]) -> list[Segment]:
     ]
 
 
-def _transcript(segments: Sequence[Segment], duration: float) -> Transcript:
-    text = " ".join(segment.text for segment in segments)
-    return Transcript(text, tuple(_within(segment, duration) for segment in segments), duration)
-
-
-def _within(segment: Segment, duration: float) -> Segment:
+def _shortened(passage: Passage, duration: float) -> Passage:
     """Without what the last step reaches beyond the recording."""
-    words = tuple(replace(word, end=min(word.end, duration)) for word in segment.words)
-    return replace(segment, end=min(segment.end, duration), words=words)
+    alternatives = tuple(
+        replace(one, words=tuple(replace(w, end=min(w.end, duration)) for w in one.words))
+        for one in passage.alternatives
+    )
+    return replace(passage, end=min(passage.end, duration), alternatives=alternatives)
 
 
 def load_recognizer(
@@ -262,6 +288,7 @@ def load_recognizer(
     lexicon: Path | None = None,
     device: str = "auto",
     batch_windows: int = 8,
+    num_alternatives: int = 0,
 ) -> Recognizer:
     """Open a model, and the language model and decoder settings that lie beside it.
 
@@ -272,6 +299,7 @@ def load_recognizer(
         lexicon: Other pronunciations than those beside the weights.
         device: "auto", "cpu" or "cuda".
         batch_windows: Windows encoded together, copies of one counted (`BiLSTM.hear_as`).
+        num_alternatives: As for `Recognizer`; greedy decoding knows only one.
 
     Raises:
         AsrError: One of them is missing, damaged or does not fit.
@@ -305,7 +333,9 @@ def load_recognizer(
             pronunciations=pronunciations,
             lstm=_companion(lm) if lm else None,
         )
-    return Recognizer(checkpoint, made, batch_windows=batch_windows)
+    return Recognizer(
+        checkpoint, made, batch_windows=batch_windows, num_alternatives=num_alternatives
+    )
 
 
 def _companion(lm: Path) -> LstmLm | None:

@@ -15,10 +15,12 @@ import numpy.typing as npt
 import torch
 
 __all__ = [
+    "Alternative",
     "Audio",
     "BestPath",
     "Emissions",
     "Hypothesis",
+    "Passage",
     "Segment",
     "Transcript",
     "Utterance",
@@ -144,12 +146,44 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """What a passage may have been; `score` is a natural log that the decoder adds up."""
+
+    text: str
+    score: float
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A stretch that was decoded as one; times in seconds from the recording's start.
+
+    Attributes:
+        start: Of the first step.
+        end: Of the last step.
+        alternatives: Of different texts, best first; the transcript has the first.
+    """
+
+    start: float
+    end: float
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True)
 class Transcript:
-    """All that was recognised in one recording; `duration` in seconds."""
+    """All that was recognised in one recording.
+
+    Attributes:
+        text: Of all segments.
+        segments: In order.
+        duration: Seconds.
+        passages: In order, where alternatives were asked for; else empty.
+    """
 
     text: str
     segments: tuple[Segment, ...]
     duration: float
+    passages: tuple[Passage, ...] = ()
 
     @property
     def words(self) -> tuple[Word, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asr.errors import AsrError, ConfigError, printable
-from asr.types import Segment, Transcript, Word
+from asr.types import Passage, Segment, Transcript, Word
 
 __all__ = [
     "FORMATS",
@@ -109,11 +109,13 @@ def _write_txt(transcript: Transcript, name: str) -> str:
 
 def _write_json(transcript: Transcript, name: str) -> str:
     """Everything there is; times in seconds to the millisecond."""
-    content = {
+    content: dict[str, object] = {
         "text": transcript.text,
         "duration": round(transcript.duration, 3),
         "segments": [_segment_to_json(segment) for segment in transcript.segments],
     }
+    if transcript.passages:
+        content["passages"] = [_passage_to_json(passage) for passage in transcript.passages]
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -122,16 +124,31 @@ def _segment_to_json(segment: Segment) -> dict[str, object]:
         "text": segment.text,
         "start": round(segment.start, 3),
         "end": round(segment.end, 3),
-        "words": [
-            {
-                "text": word.text,
-                "start": round(word.start, 3),
-                "end": round(word.end, 3),
-                "confidence": round(word.confidence, 3),
-            }
-            for word in segment.words
+        "words": _words_to_json(segment.words),
+    }
+
+
+def _passage_to_json(passage: Passage) -> dict[str, object]:
+    return {
+        "start": round(passage.start, 3),
+        "end": round(passage.end, 3),
+        "alternatives": [
+            {"text": one.text, "score": round(one.score, 3), "words": _words_to_json(one.words)}
+            for one in passage.alternatives
         ],
     }
+
+
+def _words_to_json(words: Sequence[Word]) -> list[dict[str, object]]:
+    return [
+        {
+            "text": word.text,
+            "start": round(word.start, 3),
+            "end": round(word.end, 3),
+            "confidence": round(word.confidence, 3),
+        }
+        for word in words
+    ]
 
 
 def _write_srt(transcript: Transcript, name: str) -> str:

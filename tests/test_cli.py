@@ -67,6 +67,15 @@ def test_json_of_one_recording_can_be_piped(asr, model, sound):
     assert json.loads(result.out)["duration"] == pytest.approx(1.4)
 
 
+def test_alternatives_are_in_json(asr, model, sound):
+    options = ("--format", "json", "--alternatives", 3, "--decoder", "beam")
+    content = json.loads(asr("transcribe", sound("a.wav"), "--model", model, *options).out)
+    (passage,) = content["passages"]
+    texts = [one["text"] for one in passage["alternatives"]]
+    assert texts[0] == content["text"]
+    assert len(set(texts)) == 3
+
+
 def test_a_folder_of_several_recordings_as_json_needs_a_folder_to_write_to(asr, model, sound):
     folder = sound("many/a.wav").parent
     sound("many/b.wav")
@@ -103,6 +112,7 @@ def test_standard_input_is_a_recording(asr, model, sound, monkeypatch):
     [
         (["--format", "doc"], ["no format 'doc'", "txt, json"]),
         (["--format", "txt,srt"], ["several files", "-o FOLDER"]),
+        (["--alternatives", "2"], ["only json has a place", "--format json"]),
         (["--decoder", "magic"], ["no decoder 'magic'", "beam, greedy"]),
         (["--device", "tpu"], ["no device 'tpu'", "auto, cpu"]),
     ],

@@ -2,6 +2,7 @@
 
 import io
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,43 @@ def test_word_times_go_forward_and_stay_within_the_recording(path, extra, seed):
     assert all(0 < word.confidence <= 1 for word in transcript.words)
     assert all(s.end <= transcript.duration for s in transcript.segments)
     assert transcript.text == " ".join(word.text for word in transcript.words)
+
+
+def test_alternatives_are_other_texts_best_first_and_the_text_has_the_first():
+    words = random_words(200, seed=5)
+    path = spoken(words, seed=5)
+    recognizer = listener(num_alternatives=3)
+    recognizer.decoder = BeamDecoder(TOKENIZER, words=[*words, *(w + "s" for w in words)])
+    result = recognizer.transcribe_samples(play(path))
+    assert len(result.passages) > 1
+    assert result.text == " ".join(passage.alternatives[0].text for passage in result.passages)
+    assert result.words == tuple(w for p in result.passages for w in p.alternatives[0].words)
+    ends = [passage.end for passage in result.passages]
+    assert [passage.start for passage in result.passages] == pytest.approx([0.0, *ends[:-1]])
+    assert ends[-1] == result.duration
+    for passage in result.passages:
+        scores = [one.score for one in passage.alternatives]
+        assert scores == sorted(scores, reverse=True)
+        assert len({one.text for one in passage.alternatives}) == 3
+        for one in passage.alternatives:
+            assert one.text == " ".join(word.text for word in one.words)
+            assert all(passage.start <= w.start <= w.end <= passage.end for w in one.words)
+
+
+def test_alternatives_do_not_change_the_transcript_and_are_there_only_if_asked_for():
+    samples = play(spoken(["ab", "ba"], seed=2))
+    recognizer = listener()
+    recognizer.decoder = BeamDecoder(TOKENIZER, words=["ab", "ba", "abba"])
+    plain = recognizer.transcribe_samples(samples)
+    assert plain.passages == ()
+    recognizer.num_alternatives = 2
+    assert replace(recognizer.transcribe_samples(samples), passages=()) == plain
+
+
+def test_silence_has_one_passage_without_words():
+    recognizer = listener(num_alternatives=2)
+    (passage,) = recognizer.transcribe_samples(np.zeros(RATE, np.float32)).passages
+    assert [one.text for one in passage.alternatives] == [""]
 
 
 def test_a_pause_begins_a_segment():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.errors import AsrError, ConfigError
-from asr.types import Segment, Transcript, Word
+from asr.types import Alternative, Passage, Segment, Transcript, Word
 from asr.writers import FORMATS, save, try_to_write, write
 
 EMPTY = Transcript("", (), 1.5)
@@ -89,6 +90,32 @@ def test_json_holds_everything_with_times_to_the_millisecond():
             },
         ],
     }
+
+
+def test_json_has_alternatives_where_there_are_some():
+    word = Word("by", 1.0, 1.25, 0.4)
+    alternatives = (Alternative("hello", -3.25, (HELLO.words[0],)), Alternative("by", -4, (word,)))
+    transcript = replace(HELLO, passages=(Passage(0.0, 2.00004, alternatives),))
+    content = json.loads(write(transcript, "json"))
+    assert content.pop("passages") == [
+        {
+            "start": 0.0,
+            "end": 2.0,
+            "alternatives": [
+                {
+                    "text": "hello",
+                    "score": -3.25,
+                    "words": [{"text": "hello", "start": 0.5, "end": 0.9, "confidence": 0.988}],
+                },
+                {
+                    "text": "by",
+                    "score": -4,
+                    "words": [{"text": "by", "start": 1.0, "end": 1.25, "confidence": 0.4}],
+                },
+            ],
+        }
+    ]
+    assert content == json.loads(write(HELLO, "json"))
 
 
 def test_json_writes_letters_of_any_script_as_they_are():
