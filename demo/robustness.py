@@ -4,12 +4,11 @@
     python demo/robustness.py dev.jsonl --most 100
 
 The same utterances under each condition, against the same texts. Voices behind the speaker and
-clipping are made as training makes them (of recordings that it does not have); the bundled
-model's training had neither yet. The rest is not: training's noises are recorded ones, its rooms
-statistical and its telephone only takes away what is above 4 kHz; these noises are computed,
-these rooms have walls (pyroomacoustics, image-source method of Allen and Berkley 1979), and the
-telephone takes the bass as well and codes what is left. Intervals are 95 % bootstraps by
-speaker.
+clipping are made as training makes them (of recordings that it does not have). The rest is not:
+training's noises are recorded ones, its rooms statistical and its telephone only takes away what
+is above 4 kHz; these noises are computed, these rooms have walls (pyroomacoustics, image-source
+method of Allen and Berkley 1979), and the telephone takes the bass as well and codes what is
+left. Intervals are 95 % bootstraps by speaker.
 """
 
 from __future__ import annotations
