@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soxr
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asr.audio.augment import (
@@ -197,6 +197,7 @@ def test_another_seed_gives_another_variant():
 
 
 @settings(max_examples=50, deadline=None)
+@example(clicks=[(20, 19)], speeds=(1.1796875,), seed=0)
 @given(
     clicks=st.lists(
         st.integers(1, 4000).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n - 1))),
@@ -218,7 +219,8 @@ def test_what_an_utterance_has_at_a_time_is_found_from_its_placement_and_speed(
     for (size, click), place in zip(clicks, placements, strict=True):
         assert place.speed in speeds
         piece = found[place.start : place.start + max(1, int(size / place.speed))]
-        assert int(np.abs(piece).argmax()) == pytest.approx(click / place.speed, abs=1.01)
+        expected = min(click / place.speed, len(piece) - 1)  # the end may be cut off
+        assert int(np.abs(piece).argmax()) == pytest.approx(expected, abs=1.01)
 
 
 @settings(max_examples=30, deadline=None)
