@@ -55,7 +55,7 @@ def transcribe(
         str, typer.Option("--format", help="Of txt,json,srt,vtt,tsv,ctm, comma-separated.")
     ] = "txt",
     alternatives: Annotated[
-        int, typer.Option(min=0, help="Other texts that fit, as many a passage, in json.")
+        int, typer.Option(min=0, help="Best texts of each passage, at most so many, in json.")
     ] = 0,
     model: Model = None,
     decoder: DecoderName = None,

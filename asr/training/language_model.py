@@ -66,9 +66,9 @@ class LmRunConfig(Config):
     """How often a piece of several letters must begin words, or go on with them, to be kept."""
     held_out: int = Field(1000, ge=1)
     """About how many sentences the perplexity is measured on; at most a tenth of all."""
-    joined: float = Field(0.5, ge=0, lt=1)
+    joined: float = Field(0.0, ge=0, lt=1)
     """Chance that a sentence goes on with the text's next one, its end left out."""
-    cut: float = Field(0.01, ge=0, lt=1)
+    cut: float = Field(0.0, ge=0, lt=1)
     """Chance that a passage begins at a word inside a sentence."""
 
 
@@ -285,11 +285,11 @@ class LmTrainer:
         }
         save_state(self.state_file, tensors, counters)
 
-    def _order(self) -> list[int]:
+    def _order(self) -> list[float]:
         """What decides which pieces an update takes; it tells texts apart well enough."""
-        text, train = self.text, self.config.train
+        text, config, train = self.text, self.config, self.config.train
         sizes = [len(text.pieces), len(text.tokens), text.num_sentences, int(text.tokens.sum())]
-        return [*sizes, train.streams, train.length, train.seed]
+        return [*sizes, train.streams, train.length, train.seed, config.joined, config.cut]
 
     def restore(self) -> None:
         """Take over the state beside the model.
@@ -302,7 +302,7 @@ class LmTrainer:
             if counters["order"] != self._order():
                 raise TrainingError(
                     f"{self.state_file}: the state of a run on other text, or with another "
-                    "train.streams, train.length or train.seed",
+                    "train.streams, train.length, train.seed, joined or cut",
                     "resume with the settings that it was started with",
                 )
             self.model.load_state_dict(part_of(tensors, "weights."))

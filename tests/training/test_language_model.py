@@ -151,6 +151,10 @@ def test_a_state_is_resumed_on_its_own_text_and_sizes_only(file, tmp_path):
         other = CONFIG.model_copy(update={"train": train})
         with pytest.raises(TrainingError, match=f"another .*train.{name}"):
             train_language_model([file], LETTERS, tmp_path / "lm", other, resume=True)
+    for name in ("joined", "cut"):
+        other = CONFIG.model_copy(update={name: 0.25})
+        with pytest.raises(TrainingError, match=f"another .*{name}"):
+            train_language_model([file], LETTERS, tmp_path / "lm", other, resume=True)
     file.write_text(file.read_text() + "\nd d d")
     with pytest.raises(TrainingError, match="other text"):
         train_language_model([file], LETTERS, tmp_path / "lm", CONFIG, resume=True)
