@@ -92,7 +92,7 @@ class BeamDecoder:
             return self._find_lexicon_free(emissions.log_probs, num_best)
         return self.weigh(self._search.find(emissions.log_probs), num_best)
 
-    def weigh(self, found: Sequence[Found], num_best: int) -> list[Hypothesis]:
+    def weigh(self, found: Iterable[Found], num_best: int) -> list[Hypothesis]:
         """The best of the search's results, and how sure their words are."""
         config = self.config
         again = weigh_again(found, config, self.lstm, max(config.candidates, num_best))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from asr.decoding.search import BeamConfig, Found
@@ -12,7 +12,7 @@ __all__ = ["weigh_again"]
 
 
 def weigh_again(
-    found: Sequence[Found], config: BeamConfig, lstm: LstmLm | None, most: int
+    found: Iterable[Found], config: BeamConfig, lstm: LstmLm | None, most: int
 ) -> list[Found]:
     """The first results of different texts, the best first.
 

@@ -7,7 +7,7 @@ so the phones find the words; the letters, which know some spelling and all name
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -101,7 +101,7 @@ class PhoneBeamDecoder:
         return PhoneStream(self, self._search.stream())
 
     def weigh(
-        self, found: Sequence[Found], emissions: Emissions, num_best: int
+        self, found: Iterable[Found], emissions: Emissions, num_best: int
     ) -> list[Hypothesis]:
         """The best of the search's results by phones and letters together."""
         again = weigh_again(found, self.config, self.lstm, self.config.candidates)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,7 +125,7 @@ class WordSearch:
         other.config = config
         return other
 
-    def find(self, log_probs: torch.Tensor) -> list[Found]:
+    def find(self, log_probs: torch.Tensor) -> Iterator[Found]:
         """What the beam holds at the end of the emissions (steps, num_tokens), best first."""
         stream = self.stream()
         stream.push(log_probs)
@@ -211,15 +211,18 @@ class WordStream:
         """The best so far; more steps may change it."""
         return self._found(self._decoder.get_best_hypothesis(0), self._num_steps)
 
-    def finish(self) -> list[Found]:
-        """The results, best first; never none. Nothing can be pushed after it."""
+    def finish(self) -> Iterator[Found]:
+        """The results, best first; never none. Nothing can be pushed after it.
+
+        Each is brought over from the library when it is asked for: few of a wide beam are.
+        """
         num_steps = self._num_steps
         # The step that closes the last word (see the top of this file).
         last = torch.full((1, self._num_tokens), FLOOR)
         last[0, self._separator_id] = 0.0
         self.push(last)
         self._decoder.decode_end()
-        return [self._found(r, num_steps) for r in self._decoder.get_all_final_hypothesis()]
+        return (self._found(r, num_steps) for r in self._decoder.get_all_final_hypothesis())
 
     def _found(self, result: Any, num_steps: int) -> Found:
         words = tuple(self._names[label] for label in result.words if label >= 0)

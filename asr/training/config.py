@@ -108,7 +108,6 @@ class ChunkConfig(Config):
 class UpdateConfig(Config):
     """How weights are updated, of whatever network."""
 
-    epochs: int = Field(20, ge=1)
     lr: float = Field(1e-3, gt=0)
     optimizer: Literal["muon", "adamw"] = "muon"
     """Of the recurrent layers' matrices; all others are AdamW's."""
@@ -130,6 +129,7 @@ class UpdateConfig(Config):
 class OptimConfig(UpdateConfig):
     """The optimisation of a recogniser."""
 
+    epochs: int = Field(20, ge=1)
     batch_s: float = Field(160.0, gt=0)
     """Padded seconds of speech in a batch, for each process."""
     accumulate: int = Field(1, ge=1)

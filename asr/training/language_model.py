@@ -44,7 +44,8 @@ __all__ = ["LmRunConfig", "LmTrainer", "LmUpdate", "train_language_model"]
 class LmUpdateConfig(UpdateConfig):
     """The optimisation of a language model."""
 
-    epochs: int = Field(2, ge=1)
+    epochs: float = Field(2, gt=0)
+    """How often to read the text; 0.3 is three tenths of it, once."""
     lr: float = Field(2e-3, gt=0)
     warmup_steps: int = Field(200, ge=0)
     clip_norm: float = Field(1.0, gt=0)
@@ -185,7 +186,7 @@ class LmTrainer:
     @property
     def total_steps(self) -> int:
         """Updates in the whole run."""
-        return self.config.train.epochs * self.steps_per_epoch
+        return max(1, round(self.config.train.epochs * self.steps_per_epoch))
 
     def run(self, report: Callable[[LmUpdate], None], every: int = 50) -> LmUpdate:
         """Train to the end; `report` is told every so many updates."""
@@ -195,7 +196,7 @@ class LmTrainer:
         state = self._state_of_run(losses, started)
         while self.step < self.total_steps:
             losses.append(self._update(stream))
-            is_last = self.step % self.steps_per_epoch == 0
+            is_last = self.step % self.steps_per_epoch == 0 or self.step == self.total_steps
             if is_last or len(losses) == every:
                 state = self._state_of_run(losses, started, is_last)
                 report(state)

@@ -15,7 +15,7 @@ def search(words, config=None):
 
 
 def test_found_are_the_words_and_the_path_of_each_step():
-    best = search(["cat", "cut"]).find(spelled("cat|-cut").log_probs)[0]
+    best = next(search(["cat", "cut"]).find(spelled("cat|-cut").log_probs))
     assert best.words == ("cat", "cut")
     assert "".join("-" if t == 0 else TOKENIZER.vocabulary[t] for t in best.path) == "cat|-cut"
 
@@ -32,7 +32,7 @@ def test_pushing_nothing_changes_nothing():
     stream.push(torch.zeros(0, len(TOKENIZER)))
     stream.push(spelled("cat|").log_probs)
     stream.push(torch.zeros(0, len(TOKENIZER)))
-    assert stream.finish()[0].words == ("cat",)
+    assert next(stream.finish()).words == ("cat",)
 
 
 def test_other_weights_share_what_has_been_built():

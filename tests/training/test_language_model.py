@@ -55,6 +55,18 @@ def test_it_learns_what_is_certain_and_no_more(file, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lm", "text.txt"]
 
 
+def test_a_part_of_an_epoch_is_a_run_with_its_own_end(file, tmp_path):
+    text = open_lm_text([file], LETTERS, CONFIG.least, CONFIG.held_out)
+    steps = LmTrainer(text, tmp_path / "none", CONFIG).steps_per_epoch
+    for epochs, expected in [(0.25, round(steps / 4)), (1.5, round(steps * 1.5)), (1e-9, 1)]:
+        part = CONFIG.train.model_copy(update={"epochs": epochs})
+        config, out = CONFIG.model_copy(update={"train": part}), tmp_path / str(epochs)
+        result = train_language_model([file], LETTERS, out, config)
+        assert (result.step, result.total_steps) == (expected, expected)
+        assert result.perplexity is not None
+        assert load_lstm_lm(out)
+
+
 def weights_of(path):
     return load_lstm_lm(path).state_dict()
 
