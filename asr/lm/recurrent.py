@@ -96,7 +96,7 @@ class LstmLm(nn.Module):
         tree = _Tree(paths)
         if not paths:
             return torch.zeros(0)
-        expected = torch.cat(self._walk(tree))
+        expected = self.projection(self._walk(tree))
         choices = torch.tensor([token for path in paths for token in path])
         nodes = torch.tensor([node for place in tree.places for node in place])
         logits = (expected[nodes] * self.embedding.weight[choices]).sum(-1) + self.bias[choices]
@@ -104,27 +104,36 @@ class LstmLm(nn.Module):
         sentence = torch.repeat_interleave(torch.tensor([len(path) for path in paths]))
         return torch.zeros(len(paths)).index_add_(0, sentence, logits - torch.cat(spent)[nodes])
 
-    def _walk(self, tree: _Tree) -> list[torch.Tensor]:
-        """What is expected at the nodes of each depth."""
-        config = self.config
-        state = [
-            (torch.zeros(1, config.hidden), torch.zeros(1, config.hidden))
-            for _ in range(config.layers)
-        ]
-        found = []
-        for tokens, parents in tree.levels:
-            heard = self.embedding(torch.tensor(tokens))
-            for layer, (hidden, cell) in enumerate(state):
-                # torch's LSTM would arrange its matrices anew for every step.
-                state[layer] = torch.lstm_cell(
-                    heard, (hidden[parents], cell[parents]), *self.lstm.all_weights[layer]
-                )
-                heard = state[layer][0]
-            found.append(self.projection(heard))
-        return found
+    def _walk(self, tree: _Tree) -> torch.Tensor:
+        """What is remembered at every node, (nodes, hidden), level by level.
+
+        A level has few nodes, so that reading the weights takes the time: all that does not wait
+        for the level before is computed for the whole tree at once.
+        """
+        sizes = [len(tokens) for tokens, _ in tree.levels]
+        heard = self.embedding(torch.tensor([t for tokens, _ in tree.levels for t in tokens]))
+        for weight_ih, weight_hh, bias_ih, bias_hh in self.lstm.all_weights:
+            told = nn.functional.linear(heard, weight_ih, bias_ih + bias_hh)
+            hidden = cell = torch.zeros(1, self.config.hidden)
+            states = []
+            levels = zip(torch.split(told, sizes), tree.levels, strict=True)
+            for gates, (_, parents) in levels:
+                gates = torch.addmm(gates, hidden[parents], weight_hh.t())
+                hidden, cell = _lstm_step(gates, cell[parents])
+                states.append(hidden)
+            heard = torch.cat(states)
+        remembered: torch.Tensor = heard
+        return remembered
 
     def _log_sums(self, expected: torch.Tensor) -> torch.Tensor:
         return nn.functional.linear(expected, self.embedding.weight, self.bias).logsumexp(-1)
+
+
+def _lstm_step(gates: torch.Tensor, cell: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden and cell state after a step; torch orders gates as input, forget, cell, output."""
+    enter, keep, new, show = gates.chunk(4, dim=1)
+    cell = keep.sigmoid() * cell + enter.sigmoid() * new.tanh()
+    return show.sigmoid() * cell.tanh(), cell
 
 
 class _Tree:

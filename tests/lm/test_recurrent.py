@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.errors import CheckpointError
+from asr.lm import recurrent
 from asr.lm.pieces import Pieces
 from asr.lm.recurrent import LstmLm, LstmLmConfig, load_lstm_lm, save_lstm_lm
 from asr.tokenizer import ENGLISH
@@ -69,8 +70,10 @@ def test_no_sentence_has_no_score_and_an_empty_one_that_of_its_end():
 
 def test_what_sentences_have_in_common_is_computed_once(monkeypatch):
     lm = make_lm(config=LstmLmConfig(embedding=6, hidden=5))
-    sizes, cell = [], torch.lstm_cell
-    monkeypatch.setattr(torch, "lstm_cell", lambda x, *rest: sizes.append(len(x)) or cell(x, *rest))
+    sizes, step = [], recurrent._lstm_step
+    monkeypatch.setattr(
+        recurrent, "_lstm_step", lambda gates, cell: sizes.append(len(gates)) or step(gates, cell)
+    )
     lm.score([["a", "b", "a"], ["a", "b", "b"], ["a", "b", "a", "b"], ["ab"], ["a", "b", "a"]])
     # Behind nothing; a, ab; a b; a b a, a b b; a b a b.
     assert sizes == [1, 2, 1, 2, 1]
