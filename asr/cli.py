@@ -263,11 +263,16 @@ def export(
         list[float] | None,
         typer.Option(help="Listen as this one, too (1.0 is the speaker's own); repeatable."),
     ] = None,
+    mean_with: Annotated[
+        Path | None,
+        typer.Option(help="Average the weights with this model, trained further from the other."),
+    ] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Of --mean-with in the mean.")] = 0.5,
 ) -> None:
-    """Write a model with smaller weights or larger ones, or one that listens several times."""
+    """Write a model with other types of weights, that listens several times, or the mean of two."""
     from asr.commands import run_export
 
-    run_export(model, output, weights, vocal_tract or (), stderr)
+    run_export(model, output, weights, vocal_tract or (), mean_with, share, stderr)
 
 
 @app.command()

@@ -14,11 +14,12 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from asr.audio.files import find_audio, probe_duration
-from asr.checkpoint import load_checkpoint, save_checkpoint
+from asr.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from asr.data.manifest import read_manifest, unique_names
 from asr.decoding import BeamDecoder, GreedyConfig, PhoneBeamDecoder, WordPieceDecoder
 from asr.errors import AsrError, ConfigError, printable
 from asr.lm import companion_of
+from asr.models.transfer import average
 from asr.recognizer import Recognizer
 from asr.terminal import report_error
 from asr.text import get_normaliser
@@ -106,13 +107,19 @@ def _print_result(transcript: Transcript, format: str, stem: str, prefix: str) -
 
 
 def run_export(
-    model: Path, output: Path, weights: str, tracts: Sequence[float], stderr: Console
+    model: Path,
+    output: Path,
+    weights: str,
+    tracts: Sequence[float],
+    mean_with: Path | None,
+    share: float,
+    stderr: Console,
 ) -> None:
-    """Write a model again with weights of another type, or other vocal tracts to listen as.
+    """Write a model again: other types of weights, other vocal tracts, a mean with another model.
 
     Raises:
-        ConfigError: No such type, or a factor that no speaker has.
-        CheckpointError: The model cannot be opened.
+        ConfigError: No such type, a factor that no speaker has, or models that have no mean.
+        CheckpointError: A model cannot be opened.
     """
     if weights not in WEIGHTS:
         raise ConfigError(f"no weights {weights!r}", f"there are: {', '.join(WEIGHTS)}")
@@ -122,6 +129,9 @@ def run_export(
     if tracts:
         update = {"vocal_tracts": tuple(tracts)}
         opened.model.config = opened.model.config.model_copy(update=update)
+    provenance = dict(opened.provenance)
+    if mean_with:
+        provenance["mean_with"] = _average(opened, load_checkpoint(mean_with), share)
     phones, word_pieces = (
         one.vocabulary if one else () for one in (opened.phones, opened.word_pieces)
     )
@@ -130,12 +140,28 @@ def run_export(
         opened.model,
         opened.front_end,
         opened.tokenizer,
-        opened.provenance,
+        provenance,
         WEIGHTS[weights],
         phones,
         word_pieces,
     )
     stderr.print(f"{escape(str(output))}: {output.stat().st_size / 1e6:.1f} MB, {weights}")
+
+
+def _average(model: Checkpoint, other: Checkpoint, share: float) -> dict[str, Any]:
+    """Average two models; returns what a reader of the result should know of the other one."""
+    ours, theirs = model.front_end.state_dict(), other.front_end.state_dict()
+    same_features = model.front_end.config == other.front_end.config and all(
+        torch.equal(tensor, theirs[name]) for name, tensor in ours.items()
+    )
+    phones = [one.phones.vocabulary if one.phones else () for one in (model, other)]
+    if not same_features or phones[0] != phones[1]:
+        raise ConfigError(
+            "the models have other features or phones, so that their weights have no mean",
+            "average models of which one was trained further from the other",
+        )
+    average(model.model, other.model, share)
+    return {"share": share, "content_hash": other.content_hash, "provenance": other.provenance}
 
 
 def run_tune(

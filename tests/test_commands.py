@@ -105,6 +105,29 @@ def test_a_model_is_written_that_listens_several_times(asr, model, sound, tmp_pa
     assert_refused(refused, 2, "vocal tracts", "between 0.5 and 2")
 
 
+def test_a_model_is_written_that_is_the_mean_of_two(asr, model, tmp_path):
+    first, other, out = load_checkpoint(model), tmp_path / "other.safetensors", tmp_path / "mean"
+    twice = build_model(first.model.config, 80, len(ENGLISH))
+    twice.load_state_dict({name: 2 * tensor for name, tensor in first.model.state_dict().items()})
+    save_checkpoint(other, twice, first.front_end, Tokenizer(), {"hours": 3})
+    mean = ["--mean-with", other, "--share", "0.25", "--weights", "float32"]
+    assert asr("export", model, "-o", out, *mean).code == 0
+    for name, tensor in load_checkpoint(out).model.state_dict().items():
+        expected = 1.25 * first.model.state_dict()[name]
+        torch.testing.assert_close(tensor, expected, rtol=2e-3, atol=1e-4)
+    told = json.loads(asr("info", out).out)["provenance"]["mean_with"]
+    assert (told["share"], told["provenance"]) == (0.25, {"hours": 3})
+    assert told["content_hash"] == load_checkpoint(other).content_hash
+
+
+def test_models_with_other_features_have_no_mean(asr, model, tmp_path):
+    first, other = load_checkpoint(model), tmp_path / "other.safetensors"
+    first.front_end.mean += 1
+    save_checkpoint(other, first.model, first.front_end, Tokenizer(), {})
+    refused = asr("export", model, "-o", tmp_path / "mean", "--mean-with", other)
+    assert_refused(refused, 2, "no mean", "trained further")
+
+
 def test_weights_of_a_type_that_there_is_not_are_refused(asr, model, tmp_path):
     refused = asr("export", model, "-o", tmp_path / "m", "--weights", "int4")
     assert_refused(refused, 2, "no weights 'int4'", "int8, float16, float32")

@@ -72,8 +72,7 @@ def test_a_long_file_made_of_clips_has_the_words_of_the_clips(beam):
     """Several windows and passages: as many words as the clips have alone (5 % more or less).
 
     Word for word they differ, and with four speakers in one recording there may be more errors
-    (EXPERIMENTS.md): a bidirectional network hears what is before and after, and the LSTM language
-    model has read sentences one by one, so that it helps less in passages of several.
+    (EXPERIMENTS.md): a bidirectional network hears what is before and after.
     """
     rate = beam.checkpoint.front_end.config.sample_rate
     clips = [read_audio(clip.audio, rate).samples for clip in CLIPS]
@@ -87,4 +86,4 @@ def test_a_long_file_made_of_clips_has_the_words_of_the_clips(beam):
         score([reference], [alone]).wer,
         score([" ".join([reference] * 4)], [together.text]).wer,
     ]
-    assert wers[1] < wers[0] + 0.08
+    assert wers[1] < wers[0] + 0.05

@@ -1,4 +1,4 @@
-"""The weights of one network as the first weights of another that is not quite the same."""
+"""The weights of one network for another that is not quite the same."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 import torch
 
+from asr.errors import ConfigError
 from asr.models.bilstm import BiLSTM
 
-__all__ = ["warm_start"]
+__all__ = ["average", "warm_start"]
 
 
 def warm_start(model: BiLSTM, given: Mapping[str, torch.Tensor]) -> None:
@@ -25,6 +26,52 @@ def warm_start(model: BiLSTM, given: Mapping[str, torch.Tensor]) -> None:
     start = {n: t for n, t in given.items() if n in wanted or not _is_extra(n, wanted)}
     fresh = {n: t for n, t in wanted.items() if _is_extra(n, given)}
     model.load_state_dict(fresh | start)
+
+
+@torch.no_grad()
+def average(model: BiLSTM, other: BiLSTM, share: float) -> None:
+    """Give `model` the mean of its weights and those of another network, begun from the same ones.
+
+    What was trained further under other conditions brings some of what it has learnt for them, and
+    little of what that cost (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    Networks with other layers above the same phone output are averaged up to that output.
+
+    Args:
+        model: Is changed.
+        other: Of the same sizes, up to the phone output at least.
+        share: Of the other's weights in the mean, from 0 to 1; the model's have the rest.
+
+    Raises:
+        ConfigError: Other sizes.
+    """
+    own, given = model.state_dict(), other.state_dict()
+    if _sizes(own) != _sizes(given):
+        own = _up_to_phones(own, model.config.phone_layer)
+        given = _up_to_phones(given, other.config.phone_layer)
+    if not own or _sizes(own) != _sizes(given):
+        raise ConfigError(
+            "the networks have other sizes, so that their weights have no mean",
+            "average models of which one was trained further from the other",
+        )
+    for name, tensor in own.items():
+        if tensor.is_floating_point():
+            tensor.lerp_(given[name], share)
+
+
+def _sizes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def _up_to_phones(
+    tensors: Mapping[str, torch.Tensor], layer: int | None
+) -> dict[str, torch.Tensor]:
+    """The phone output and what is below it; nothing where there is none."""
+    if layer is None:
+        return {}
+    layers = [f"layers.{i}." for i in range(layer)]
+    norms = [f"norms.{i}." for i in range(layer + 1)]
+    below = ("subsampling.", *layers, *norms, "phones.output.")
+    return {name: tensor for name, tensor in tensors.items() if name.startswith(below)}
 
 
 _NUMBERED = re.compile(r"(layers|norms)\.(\d+)\.")

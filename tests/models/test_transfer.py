@@ -1,10 +1,11 @@
-"""One network's weights as the first weights of another."""
+"""One network's weights for another: its first ones, or half of a mean."""
 
 import pytest
 import torch
 
+from asr.errors import ConfigError
 from asr.models import BiLSTMConfig, build_model
-from asr.models.transfer import warm_start
+from asr.models.transfer import average, warm_start
 
 PLAIN = BiLSTMConfig(layers=3, hidden=5, dropout=0.0, conv_channels=2)
 WITH_PHONES = PLAIN.model_copy(update={"phone_layer": 2})
@@ -62,3 +63,45 @@ def test_layers_that_spell_begin_anew_above_another_networks_phones():
         on_top = name.startswith(("layers.2.", "norms.3."))
         expected = random_top[name] if on_top else given.state_dict()[name]
         assert torch.equal(tensor, expected), name
+
+
+def copies_of(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def test_the_mean_of_two_networks_has_the_share_of_each():
+    model, other = make(WITH_PHONES), make(WITH_PHONES, seed=1)
+    before = copies_of(model)
+    average(model, other, 0.25)
+    for name, tensor in model.state_dict().items():
+        expected = 0.75 * before[name] + 0.25 * other.state_dict()[name]
+        torch.testing.assert_close(tensor, expected, msg=name)
+
+
+def test_networks_that_differ_above_their_phones_are_averaged_up_to_them():
+    speller = WITH_PHONES.model_copy(update={"letters_from": "phones", "layers": 4})
+    model, other = make(speller), make(WITH_PHONES, seed=1)
+    before, given = copies_of(model), other.state_dict()
+    average(model, other, 0.5)
+    averaged = set()
+    for name, tensor in model.state_dict().items():
+        if not torch.equal(tensor, before[name]):
+            averaged.add(name.split(".weight")[0].split(".bias")[0])
+            torch.testing.assert_close(tensor, (before[name] + given[name]) / 2)
+    tops = {name for name in averaged if name.startswith(("layers.2", "layers.3", "norms.3"))}
+    assert not tops
+    assert not {"output", "norms.4"} & averaged
+    assert "phones.output" in averaged
+    assert any(name.startswith("layers.1.") for name in averaged)
+
+
+@pytest.mark.parametrize(
+    "change", [{"hidden": 6}, {"layers": 2, "phone_layer": None}, {"phone_layer": 3}]
+)
+def test_networks_of_other_sizes_have_no_mean(change):
+    model = make(WITH_PHONES)
+    before = copies_of(model)
+    with pytest.raises(ConfigError, match="no mean"):
+        average(model, make(WITH_PHONES.model_copy(update={"layers": 4, **change})), 0.5)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
