@@ -267,7 +267,9 @@ def export(
         Path | None,
         typer.Option(help="Average the weights with this model, trained further from the other."),
     ] = None,
-    share: Annotated[float, typer.Option(min=0, max=1, help="Of --mean-with in the mean.")] = 0.5,
+    share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of --mean-with in the mean. [0.5]")
+    ] = None,
 ) -> None:
     """Write a model with other types of weights, that listens several times, or the mean of two."""
     from asr.commands import run_export

@@ -23,6 +23,7 @@ from asr.models.transfer import average
 from asr.recognizer import Recognizer
 from asr.terminal import report_error
 from asr.text import get_normaliser
+from asr.tokenizer import Tokenizer
 from asr.tuning import (
     Trial,
     compute_emissions,
@@ -112,29 +113,31 @@ def run_export(
     weights: str,
     tracts: Sequence[float],
     mean_with: Path | None,
-    share: float,
+    share: float | None,
     stderr: Console,
 ) -> None:
     """Write a model again: other types of weights, other vocal tracts, a mean with another model.
 
     Raises:
-        ConfigError: No such type, a factor that no speaker has, or models that have no mean.
+        ConfigError: No such type, a factor that no speaker has, models that have no mean, or a
+            share of none.
         CheckpointError: A model cannot be opened.
     """
     if weights not in WEIGHTS:
         raise ConfigError(f"no weights {weights!r}", f"there are: {', '.join(WEIGHTS)}")
     if not all(0.5 <= factor <= 2 for factor in tracts):
         raise ConfigError(f"vocal tracts {tracts}; needed factors between 0.5 and 2, such as 1.06")
+    if share is not None and not mean_with:
+        raise ConfigError("--share without another model to share with", "add --mean-with MODEL")
     opened = load_checkpoint(model)
     if tracts:
         update = {"vocal_tracts": tuple(tracts)}
         opened.model.config = opened.model.config.model_copy(update=update)
     provenance = dict(opened.provenance)
     if mean_with:
-        provenance["mean_with"] = _average(opened, load_checkpoint(mean_with), share)
-    phones, word_pieces = (
-        one.vocabulary if one else () for one in (opened.phones, opened.word_pieces)
-    )
+        provenance["mean_with"] = _average(
+            opened, load_checkpoint(mean_with), 0.5 if share is None else share
+        )
     save_checkpoint(
         output,
         opened.model,
@@ -142,8 +145,8 @@ def run_export(
         opened.tokenizer,
         provenance,
         WEIGHTS[weights],
-        phones,
-        word_pieces,
+        _names(opened.phones),
+        _names(opened.word_pieces),
     )
     stderr.print(f"{escape(str(output))}: {output.stat().st_size / 1e6:.1f} MB, {weights}")
 
@@ -154,14 +157,20 @@ def _average(model: Checkpoint, other: Checkpoint, share: float) -> dict[str, An
     same_features = model.front_end.config == other.front_end.config and all(
         torch.equal(tensor, theirs[name]) for name, tensor in ours.items()
     )
-    phones = [one.phones.vocabulary if one.phones else () for one in (model, other)]
-    if not same_features or phones[0] != phones[1]:
+    if not same_features or _names(model.phones) != _names(other.phones):
         raise ConfigError(
             "the models have other features or phones, so that their weights have no mean",
             "average models of which one was trained further from the other",
         )
-    average(model.model, other.model, share)
+    same_outputs = model.tokenizer.vocabulary == other.tokenizer.vocabulary and _names(
+        model.word_pieces
+    ) == _names(other.word_pieces)
+    average(model.model, other.model, share, same_outputs)
     return {"share": share, "content_hash": other.content_hash, "provenance": other.provenance}
+
+
+def _names(tokenizer: Tokenizer | None) -> Sequence[str]:
+    return tokenizer.vocabulary if tokenizer else ()
 
 
 def run_tune(

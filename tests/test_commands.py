@@ -128,6 +128,19 @@ def test_models_with_other_features_have_no_mean(asr, model, tmp_path):
     assert_refused(refused, 2, "no mean", "trained further")
 
 
+def test_models_with_other_letters_have_no_mean(asr, model, tmp_path):
+    first, other = load_checkpoint(model), tmp_path / "other.safetensors"
+    turned = Tokenizer([*ENGLISH[:2], *reversed(ENGLISH[2:])])
+    save_checkpoint(other, first.model, first.front_end, turned, {})
+    refused = asr("export", model, "-o", tmp_path / "mean", "--mean-with", other)
+    assert_refused(refused, 2, "no mean", "trained further")
+
+
+def test_a_share_of_nothing_is_refused(asr, model, tmp_path):
+    refused = asr("export", model, "-o", tmp_path / "m", "--share", "0.3")
+    assert_refused(refused, 2, "--share", "--mean-with")
+
+
 def test_weights_of_a_type_that_there_is_not_are_refused(asr, model, tmp_path):
     refused = asr("export", model, "-o", tmp_path / "m", "--weights", "int4")
     assert_refused(refused, 2, "no weights 'int4'", "int8, float16, float32")

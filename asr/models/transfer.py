@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -29,33 +30,39 @@ def warm_start(model: BiLSTM, given: Mapping[str, torch.Tensor]) -> None:
 
 
 @torch.no_grad()
-def average(model: BiLSTM, other: BiLSTM, share: float) -> None:
+def average(model: BiLSTM, other: BiLSTM, share: float, same_outputs: bool = True) -> None:
     """Give `model` the mean of its weights and those of another network, begun from the same ones.
 
     What was trained further under other conditions brings some of what it has learnt for them, and
     little of what that cost (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
-    Networks with other layers above the same phone output are averaged up to that output.
+    Networks that differ only above the same phone output are averaged up to that output.
 
     Args:
         model: Is changed.
-        other: Of the same sizes, up to the phone output at least.
+        other: Of the same design, up to the phone output at least.
         share: Of the other's weights in the mean, from 0 to 1; the model's have the rest.
+        same_outputs: Whether the outputs above the phones have the same vocabularies.
 
     Raises:
-        ConfigError: Other sizes.
+        ConfigError: Other layers or outputs.
     """
     own, given = model.state_dict(), other.state_dict()
-    if _sizes(own) != _sizes(given):
+    if not same_outputs or _design(model) != _design(other) or _sizes(own) != _sizes(given):
         own = _up_to_phones(own, model.config.phone_layer)
         given = _up_to_phones(given, other.config.phone_layer)
     if not own or _sizes(own) != _sizes(given):
         raise ConfigError(
-            "the networks have other sizes, so that their weights have no mean",
+            "the networks have other layers or outputs, so that their weights have no mean",
             "average models of which one was trained further from the other",
         )
     for name, tensor in own.items():
         if tensor.is_floating_point():
             tensor.lerp_(given[name], share)
+
+
+def _design(model: BiLSTM) -> dict[str, Any]:
+    """What weights mean: tensors of the same sizes may stand in different places."""
+    return model.config.model_dump(exclude={"dropout", "vocal_tracts"})
 
 
 def _sizes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:

@@ -44,7 +44,7 @@ __all__ = ["LmRunConfig", "LmTrainer", "LmUpdate", "train_language_model"]
 class LmUpdateConfig(UpdateConfig):
     """The optimisation of a language model."""
 
-    epochs: float = Field(2, gt=0)
+    epochs: float = Field(2, gt=0, allow_inf_nan=False)
     """How often to read the text; 0.3 is three tenths of it, once."""
     lr: float = Field(2e-3, gt=0)
     warmup_steps: int = Field(200, ge=0)

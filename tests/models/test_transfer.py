@@ -105,3 +105,18 @@ def test_networks_of_other_sizes_have_no_mean(change):
         average(model, make(WITH_PHONES.model_copy(update={"layers": 4, **change})), 0.5)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+def test_networks_with_phones_on_different_layers_have_no_mean_though_all_sizes_agree():
+    model, other = make(WITH_PHONES), make(WITH_PHONES.model_copy(update={"phone_layer": 3}))
+    with pytest.raises(ConfigError, match="no mean"):
+        average(model, other, 0.5)
+
+
+def test_outputs_that_mean_something_else_stay_as_they_are():
+    model, other = make(WITH_PHONES), make(WITH_PHONES, seed=1)
+    before, given = copies_of(model), other.state_dict()
+    average(model, other, 0.5, same_outputs=False)
+    assert torch.equal(model.output.weight, before["output.weight"])
+    expected = (before["phones.output.weight"] + given["phones.output.weight"]) / 2
+    torch.testing.assert_close(model.phones.output.weight, expected)

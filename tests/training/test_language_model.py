@@ -6,7 +6,8 @@ import random
 import pytest
 import torch
 
-from asr.errors import TrainingError
+from asr.config import build
+from asr.errors import ConfigError, TrainingError
 from asr.lm.recurrent import LstmLmConfig, load_lstm_lm
 from asr.tokenizer import ENGLISH
 from asr.training.language_model import (
@@ -65,6 +66,12 @@ def test_a_part_of_an_epoch_is_a_run_with_its_own_end(file, tmp_path):
         assert (result.step, result.total_steps) == (expected, expected)
         assert result.perplexity is not None
         assert load_lstm_lm(out)
+
+
+@pytest.mark.parametrize("epochs", [0.0, math.inf, math.nan])
+def test_a_number_of_epochs_that_has_no_end_or_no_beginning_is_refused(epochs):
+    with pytest.raises(ConfigError, match="epochs"):
+        build(LmUpdateConfig, {"epochs": epochs}, "--set")
 
 
 def weights_of(path):
