@@ -17,6 +17,7 @@ import soxr
 import torch
 from pydantic import AfterValidator, Field
 
+from asr.audio.equalizer import equalize, random_response
 from asr.audio.rooms import reverberate, room_response
 from asr.config import Config, Range
 
@@ -62,6 +63,10 @@ class AugmentConfig(Config):
     direct_to_reverberant_db: Range = (-8.0, 12.0)
     """Below 0 beyond a room's critical distance, which is less than a metre in most."""
     room_m3: Annotated[Range, _POSITIVE] = (20.0, 500.0)
+    microphone_probability: float = Field(0.5, ge=0, le=1)
+    """Of a microphone that hears some frequencies louder than others."""
+    microphone_db: float = Field(3.0, ge=0)
+    """Deviation of the broadest of the cosines that its response is made of."""
     overdrive_probability: float = Field(0.05, ge=0, le=1)
     """Of a recording that was too loud for its microphone, and cut off at full scale."""
     overdrive_db: Range = (6.0, 30.0)
@@ -98,7 +103,7 @@ class Waveforms(Protocol):
 
 
 class WaveformAugmenter:
-    """Speed, silence, room, noise, band and level, in the order in which the world applies them."""
+    """Speed, silence, room, noise, microphone, band and level: in the order of the world."""
 
     def __init__(
         self,
@@ -163,6 +168,9 @@ class WaveformAugmenter:
         if len(self.voices) and rng.random() < config.voices_probability:
             others = babble(self.voices, len(samples), rng)
             samples = add_noise(samples, others, rng.uniform(*config.voices_snr_db), rng)
+        if rng.random() < config.microphone_probability:
+            response = random_response(config.microphone_db, rng)
+            samples = equalize(samples, response, self.sample_rate)
         if rng.random() < config.overdrive_probability:
             samples = _louder(samples, rng.uniform(*config.overdrive_db)).clip(-1, 1)
         if rng.random() < config.narrowband_probability:

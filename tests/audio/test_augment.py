@@ -24,6 +24,7 @@ NOTHING = AugmentConfig(
     noise_probability=0,
     voices_probability=0,
     reverb_probability=0,
+    microphone_probability=0,
     overdrive_probability=0,
     narrowband_probability=0,
 )
@@ -32,6 +33,7 @@ EVERYTHING = AugmentConfig(
     noise_probability=1,
     voices_probability=1,
     reverb_probability=1,
+    microphone_probability=1,
     overdrive_probability=1,
     narrowband_probability=1,
 )
@@ -309,6 +311,7 @@ def test_every_speed_and_every_transform_is_drawn_as_often_as_configured():
         noise_probability=0.3,
         reverb_probability=0,
         overdrive_probability=0,
+        microphone_probability=0,
         narrowband_probability=0,
     )
     augment, generator, samples = WaveformAugmenter(config, RATE, [noise(50)]), rng(9), noise(20, 5)
