@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ __all__ = ["weigh_again"]
 def weigh_again(
     found: Iterable[Found], config: BeamConfig, lstm: LstmLm | None, most: int
 ) -> list[Found]:
-    """The first results of different texts, the best first.
+    """The first results of different texts within `config.candidate_gap`, the best first.
 
     With an LSTM language model, `config.lstm_share` of what the n-grams have said of a text is
     replaced by what it says.
@@ -28,12 +29,7 @@ def weigh_again(
     Raises:
         TokenizerError: A word has a character that the language model does not know.
     """
-    distinct: dict[tuple[str, ...], Found] = {}
-    for one in found:
-        if len(distinct) >= most:
-            break
-        distinct.setdefault(one.words, one)
-    kept = list(distinct.values())
+    kept = _distinct(found, config.candidate_gap, most)
     if lstm is None or not config.lstm_share:
         return kept
     weight = config.lm_weight * config.lstm_share
@@ -43,3 +39,16 @@ def weigh_again(
         for one, opinion in zip(kept, opinions, strict=True)
     ]
     return sorted(again, key=lambda one: -one.score)
+
+
+def _distinct(found: Iterable[Found], gap: float | None, most: int) -> list[Found]:
+    """The best result of each text."""
+    distinct: dict[tuple[str, ...], Found] = {}
+    lowest = -math.inf
+    for one in found:
+        if not distinct and gap is not None:
+            lowest = one.score - gap
+        if len(distinct) >= most or one.score < lowest:
+            break
+        distinct.setdefault(one.words, one)
+    return list(distinct.values())

@@ -60,6 +60,9 @@ class BeamConfig(Config):
     candidates: int = Field(default=50, ge=1)
     """How many texts that the search has found are weighed by their letters and by the LSTM
     language model, and compared to tell how sure each word is."""
+    candidate_gap: float | None = Field(default=None, gt=0)
+    """Texts that the search has further below its best than this (natural log) are not; None for
+    no limit."""
     confidence_scale: float = Field(default=0.3, ge=0)
     """What their scores are multiplied by for that: `posteriors.word_posteriors`."""
     confidence_ceiling: float = Field(default=1.0, gt=0, le=1)

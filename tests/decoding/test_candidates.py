@@ -54,6 +54,15 @@ def test_the_n_grams_share_goes_to_the_other_model(some, lm_weight, share, most)
     assert [one.score for one in again] == sorted((one.score for one in again), reverse=True)
 
 
+@given(results, st.floats(0.1, 12), st.integers(1, 12))
+def test_results_far_below_the_best_are_not_weighed_again(some, gap, most):
+    found = [Found(tuple(words), [], -float(i), lm) for i, (words, lm) in enumerate(some)]
+    opinion = Opinion()
+    weigh_again(found, BeamConfig(lstm_share=0.5, candidate_gap=gap), opinion, most)
+    near = {one.words: None for one in found if one.score >= -gap}
+    assert opinion.asked == [list(near)[:most]]
+
+
 @pytest.mark.parametrize(("share", "has_lstm"), [(0.0, True), (0.5, False)])
 def test_without_a_share_or_a_model_nothing_is_asked_and_nothing_changes(share, has_lstm):
     lstm = Opinion() if has_lstm else None
