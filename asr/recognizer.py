@@ -24,7 +24,7 @@ from asr.audio.windows import Window, WindowPlan, cut_windows
 from asr.checkpoint import Checkpoint, load_checkpoint
 from asr.config import load
 from asr.decoding import Decoder, DecoderSettings, make_decoder, words_of
-from asr.errors import AsrError, ConfigError, DeviceError
+from asr.errors import AsrError, ConfigError, DecoderError, DeviceError, TokenizerError
 from asr.lexicon import Lexicon, read_lexicon
 from asr.lm import LstmLm, companion_of, load_lstm_lm, read_words
 from asr.models import Outputs
@@ -324,23 +324,34 @@ def load_recognizer(
                 "which makes more errors than over its phones",
                 checkpoint.path,
             )
+        words = read_words(lm) if lm else None
         made = make_decoder(
             name,
             checkpoint.tokenizer,
             lm=lm,
-            words=read_words(lm) if lm else None,
+            words=words,
             config=settings,
             pronunciations=pronunciations,
-            lstm=_companion(lm) if lm else None,
+            lstm=_companion(lm, words or (), checkpoint.tokenizer) if lm else None,
         )
     return Recognizer(
         checkpoint, made, batch_windows=batch_windows, num_alternatives=num_alternatives
     )
 
 
-def _companion(lm: Path) -> LstmLm | None:
+def _companion(lm: Path, words: Sequence[str], tokenizer: Tokenizer) -> LstmLm | None:
     file = companion_of(lm)
-    return load_lstm_lm(file) if file else None
+    if file is None:
+        return None
+    lstm = load_lstm_lm(file)
+    try:
+        for character in filter(tokenizer.can_spell, sorted(set("".join(words)))):
+            lstm.pieces.encode(2 * character)  # as a word's beginning and as its continuation
+    except TokenizerError as error:
+        raise DecoderError(
+            f"{file}: {error}, and {lm} has words with it", "move it away, or train it on such text"
+        ) from error
+    return lstm
 
 
 def _pronunciations(

@@ -358,6 +358,14 @@ def test_an_lstm_language_model_is_used_with_the_n_grams_of_its_name(folder):
         load_recognizer(folder, device="cpu")
 
 
+def test_an_lstm_language_model_without_letters_of_the_words_is_refused_at_once(folder):
+    (folder / "words.lm").write_text(ARPA)
+    lstm = LstmLm(Pieces.of("a", {}, 1), LstmLmConfig(embedding=4, hidden=4))
+    save_lstm_lm(folder / "words.lstm", lstm, {})
+    with pytest.raises(DecoderError, match=r"words\.lstm: the character 'b' is none of"):
+        load_recognizer(folder, device="cpu")
+
+
 def test_a_beam_without_pronunciations_for_its_phones_is_told(tmp_path, caplog):
     tiny = tiny_recognizer().checkpoint
     config = BiLSTMConfig(layers=1, hidden=6, conv_channels=2, phone_layer=1)
