@@ -155,6 +155,18 @@ def test_an_overdriven_recording_keeps_its_shape_at_a_lower_level():
     assert np.abs(found).max() == pytest.approx(10 ** (-6 / 20), rel=1e-5)
 
 
+def test_a_microphone_makes_some_frequencies_louder_than_others():
+    def gains_db(deviation_db, seed):
+        changed = augmenter(microphone_probability=1, microphone_db=deviation_db)
+        pairs = [(one, changed([one], rng(seed))[0]) for one in map(tone, (200, 1000, 5000))]
+        return [10 * np.log10(power(found) / power(one)) for one, found in pairs]
+
+    spread = [np.ptp(gains_db(3.0, seed)) for seed in range(20)]
+    # 6.1 dB for eight such cosines at these frequencies; medians of 20 lie between 2.8 and 10.4.
+    assert 2.8 < np.median(spread) < 10.4
+    np.testing.assert_allclose(gains_db(0.0, 0), 0, atol=0.01)
+
+
 def test_a_room_keeps_length_and_loudness():
     samples = noise(8000)
     found, places = augmenter(reverb_probability=1)([samples], rng())
