@@ -6,7 +6,6 @@ so the phones find the words; the letters, which know some spelling and all name
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from copy import copy
 from functools import cached_property
@@ -104,11 +103,15 @@ class PhoneBeamDecoder:
         self, found: Iterable[Found], emissions: Emissions, num_best: int
     ) -> list[Hypothesis]:
         """The best of the search's results by phones and letters together."""
-        again = weigh_again(found, self.config, self.lstm, self.config.candidates)
-        texts = [self.tokenizer.encode(" ".join(one.words)) for one in again]
-        total = torch.tensor([one.score for one in again]) + self._letters(emissions, texts)
+        # First, so that a text whose letters need more steps than there are shuts out no other.
+        fitting = (one for one in found if is_feasible(self._spelling(one), len(emissions)))
+        again = weigh_again(fitting, self.config, self.lstm, self.config.candidates)
+        texts = [self._spelling(one) for one in again]
+        total = torch.tensor([one.score for one in again])
+        if self.config.letter_weight and again:
+            total += self.config.letter_weight * _letter_scores(emissions.log_probs, texts)
         order = [i for i in total.argsort(descending=True).tolist() if total[i] > -torch.inf]
-        if not order:  # the letters of every candidate need more steps than there are
+        if not order:
             return GreedyDecoder(self.tokenizer).decode(emissions)
         candidates = [(again[i].words, float(total[i])) for i in order]
         best = [self.spelled(texts[i], emissions, float(total[i])) for i in order[:num_best]]
@@ -116,12 +119,8 @@ class PhoneBeamDecoder:
             best, candidates, self.config.confidence_scale, self.config.confidence_ceiling
         )
 
-    def _letters(self, emissions: Emissions, texts: list[list[int]]) -> torch.Tensor:
-        """What the letters say of each text; minus infinity where they cannot fit."""
-        if self.config.letter_weight:
-            return self.config.letter_weight * _letter_scores(emissions.log_probs, texts)
-        fit = [is_feasible(text, len(emissions)) for text in texts]
-        return torch.tensor([0.0 if one else -math.inf for one in fit])
+    def _spelling(self, one: Found) -> list[int]:
+        return self.tokenizer.encode(" ".join(one.words))
 
     def spelled(self, tokens: list[int], emissions: Emissions, score: float) -> Hypothesis:
         """A hypothesis of letters, each where the emissions have it."""
@@ -169,7 +168,7 @@ class PhoneStream:
         """The words closed so far on the phones' best path; later steps may change them."""
         found = self._stream.best()
         heard = self._emissions()
-        tokens = self._decoder.tokenizer.encode(" ".join(found.words))
+        tokens = self._decoder._spelling(found)
         if not is_feasible(tokens, len(heard)):
             return GreedyDecoder(self._decoder.tokenizer).decode(heard)[0]
         return self._decoder.spelled(tokens, heard, found.score)
@@ -184,7 +183,7 @@ class PhoneStream:
 
 
 def _letter_scores(log_probs: torch.Tensor, texts: list[list[int]]) -> torch.Tensor:
-    """Natural log-probability of each text, (texts,); minus infinity where it does not fit."""
+    """Natural log-probability of each text, (texts,); minus infinity where it is impossible."""
     lengths = torch.tensor([len(text) for text in texts])
     targets = pad_sequence([torch.tensor(text, dtype=torch.int64) for text in texts], True)
     emissions = log_probs.detach().float().cpu()[None].expand(len(texts), -1, -1)

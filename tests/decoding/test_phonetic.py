@@ -151,6 +151,14 @@ def test_silence_is_a_hypothesis_without_tokens(decoder):
     assert decoder.decode(heard("------", "- - - - - -"))[0].tokens == ()
 
 
+@pytest.mark.parametrize("gap", [None, 0.5])
+def test_a_text_whose_letters_do_not_fit_does_not_shut_out_those_behind_it(gap):
+    lexicon = Lexicon({"cats": [("K", "AE", "T")], "ta": [("T", "AE")]})
+    config = CONFIG.model_copy(update={"letter_weight": 0.0, "candidate_gap": gap})
+    decoder = PhoneBeamDecoder(TOKENIZER, PHONES, lexicon, config)
+    assert best(decoder, heard("cat", "K AE T")) == "ta"
+
+
 @pytest.mark.parametrize("letter_weight", [0.0, 0.5])
 def test_where_no_candidates_letters_fit_the_letters_own_best_path_is_taken(letter_weight):
     # Three phones fit into three steps, the four letters of "cats" do not, nor do those of others.
