@@ -96,7 +96,7 @@ def _expand(name: str) -> Iterator[str | Path | AsrError]:
 
 
 def _total_duration(sources: list[str | Path]) -> float | None:
-    durations = [None if isinstance(s, str) else probe_duration(s) for s in sources]
+    durations = [None if isinstance(s, str) else probe_duration(s, estimate=True) for s in sources]
     known = [d for d in durations if d is not None]
     return sum(known) if len(known) == len(durations) else None
 

@@ -20,7 +20,7 @@ try:
     from asr.server.app import Settings, create_app
     from asr.server.limits import Limits, measure_cost, streams_for
     from asr.server.listening import bind, make_server
-    from asr.server.security import Access, is_loopback
+    from asr.server.security import Access, is_loopback, netloc_of
 except ImportError as error:
     raise AsrError(
         f"{error.name}: not installed; needed for the server",
@@ -72,7 +72,9 @@ def run_serve(options: ServeOptions, stderr: Console) -> None:
             device=options.device,
             batch_windows=_BATCH_WINDOWS,
         )
-        streams = options.streams or streams_for(settings.threads, measure_cost(recognizer))
+        # Also where the number is given: it builds the search, and tells now what is missing.
+        cost = measure_cost(recognizer)
+        streams = options.streams or streams_for(settings.threads, cost)
         settings = replace(settings, limits=replace(settings.limits, streams=streams))
         server = make_server(create_app(recognizer, settings), settings.limits)
         _announce(options, settings, listener, stderr)
@@ -93,7 +95,7 @@ def settings_for(options: ServeOptions) -> Settings:
             "make one with: openssl rand -hex 16",
         )
     for origin in options.origins:
-        if "://" not in origin or origin.count("/") != 2:
+        if "://" not in origin or origin.count("/") != 2 or not netloc_of(origin):
             raise ConfigError(
                 f"origin {origin!r}; needed scheme and host only, as https://example.org"
             )

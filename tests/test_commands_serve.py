@@ -1,6 +1,7 @@
 """`asr serve` as a process, and what its options become."""
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from asr import cli, commands_serve
 from asr.commands_serve import ServeOptions, settings_for
-from asr.errors import ConfigError
+from asr.errors import AsrError, ConfigError
 from asr.recognizer import PRETRAINED
 
 
@@ -45,6 +46,7 @@ def test_a_model_of_ones_own_may_speak_any_language():
         {"origins": ("a.org",)},
         {"origins": ("https://a.org/",)},
         {"origins": ("*",)},
+        {"origins": ("http://[bad",)},
     ],
 )
 def test_what_cannot_be_meant_is_refused(options):
@@ -88,6 +90,15 @@ def test_a_client_that_hangs_up_does_not_end_the_server(monkeypatch):
         assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGPIPE, before)
+
+
+def test_what_live_recognition_lacks_is_said_before_the_first_client(tmp_path, monkeypatch):
+    shutil.copy(PRETRAINED / "model.safetensors", tmp_path)
+    monkeypatch.setattr(commands_serve, "make_server", lambda *_: pytest.fail("it started"))
+    monkeypatch.setattr("torch.set_num_threads", lambda _: None)  # for the other tests
+    options = ServeOptions(model=tmp_path, decoder="beam", streams=1, port=0)
+    with pytest.raises(AsrError, match="lexicon"):
+        commands_serve.run_serve(options, None)
 
 
 def test_a_taken_port_is_one_line_and_a_hint():

@@ -167,16 +167,26 @@ def decode(data: Input, report: Report) -> Iterator[Chunk]:
         data.raise_failure()
 
 
-def header_duration(data: Input, name: str) -> float | None:
-    """Seconds that the header states or FFmpeg estimates; None if neither.
+def header_duration(data: Input, name: str, *, estimate: bool = False) -> float | None:
+    """Seconds that the header states; None if it does not.
+
+    Args:
+        data: The source.
+        name: For errors.
+        estimate: Take what FFmpeg computes from the bit rate of the beginning, too; that may be
+            many times too long where the beginning is silent.
 
     Raises:
         AudioError: If no decoder opens the source.
     """
+    has_count = _has_frame_count(data)
     with _opened(data, name) as decoder:
         if isinstance(decoder, soundfile.SoundFile):
             return float(decoder.frames / decoder.samplerate)
-        return None if decoder.duration is None else float(decoder.duration / av.time_base)
+        is_stated = has_count or decoder.format.name not in _GUESSED_LENGTH
+        if decoder.duration is None or not (is_stated or estimate):
+            return None
+        return float(decoder.duration / av.time_base)
 
 
 @contextmanager

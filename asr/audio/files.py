@@ -84,17 +84,21 @@ def read_audio(
     return Audio(np.concatenate(blocks) if blocks else np.zeros(0, np.float32), sample_rate)
 
 
-def probe_duration(source: Path) -> float | None:
-    """Seconds, from the header; an estimate where the format has none (aac, some mp3).
+def probe_duration(source: Path, *, estimate: bool = False) -> float | None:
+    """Seconds, from the header.
 
     None if unknown, and for what cannot be read at all: reading it tells why. A pipe is not
     touched.
+
+    Args:
+        source: A file.
+        estimate: Where the format has none (aac, some mp3), what its bit rate lets expect.
     """
     try:
         if not source.is_file():
             return None
         with _opened(source, str(source)) as data:
-            return header_duration(data, str(source))
+            return header_duration(data, str(source), estimate=estimate)
     except (AudioError, OSError):
         return None
 

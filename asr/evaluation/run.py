@@ -254,10 +254,10 @@ class _Run:
 
 
 def _length(utterance: Utterance) -> float:
-    """Seconds, from the manifest or the file's header; 0 where neither says."""
+    """Seconds, for order and progress; 0 where neither manifest nor file lets expect anything."""
     if utterance.duration is not None:
         return utterance.duration
-    return probe_duration(utterance.audio) or 0.0
+    return probe_duration(utterance.audio, estimate=True) or 0.0
 
 
 def _outcome(decoded: Decoded, result: Transcript | AsrError) -> Outcome:

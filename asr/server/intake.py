@@ -26,6 +26,9 @@ RATES_HZ = (8_000, 192_000)
 
 _CONTAINERS = {b"OggS": "ogg", b"\x1a\x45\xdf\xa3": "matroska"}
 _READ_BYTES = 2048  # FFmpeg decodes when so much has come, or all there is
+_MOST_UNHEARD_BYTES = 8 << 20
+"""Of a stream without sound in it: FFmpeg keeps all of a packet that does not end. Tags with a
+picture, the longest thing without sound that people send, are shorter."""
 _OPUS_HZ = 48_000  # RFC 7845: whatever was recorded, it is decoded at this rate
 
 
@@ -107,6 +110,7 @@ class OpusIntake:
         self._input = bytearray()
         self._output: Samples | None = None
         self._error: AudioError | None = None
+        self._num_unheard = 0
         self._is_waiting = False
         self._has_ended = False
         self._is_over = False
@@ -115,6 +119,9 @@ class OpusIntake:
     def feed(self, data: bytes) -> None:
         """Take in what has come."""
         with self._changed:
+            if self._is_over:
+                self._count_unheard(len(data))
+                return
             self._input += data
             self._is_waiting = self._is_waiting and not self._input
             self._changed.notify_all()
@@ -133,7 +140,7 @@ class OpusIntake:
         """Samples, a frame of Opus after the other; None if there are none in what has come.
 
         Raises:
-            AudioError: It is not Opus in Ogg or WebM.
+            AudioError: It is not Opus in Ogg or WebM, or there is no sound in it for long.
         """
         if self._thread is None:
             return None
@@ -163,7 +170,13 @@ class OpusIntake:
                 self._changed.wait()
             data = bytes(self._input[:size])
             del self._input[:size]
-        return data
+            self._count_unheard(len(data))
+            return b"" if self._error else data
+
+    def _count_unheard(self, num_bytes: int) -> None:
+        self._num_unheard += num_bytes
+        if self._num_unheard > _MOST_UNHEARD_BYTES:
+            self._error = AudioError(f"no sound in the last {_MOST_UNHEARD_BYTES >> 20} MiB")
 
     def _is_settled(self) -> bool:
         return self._output is not None or self._is_waiting or self._is_over
@@ -175,9 +188,9 @@ class OpusIntake:
                 self._put(resampler.push(frame.to_ndarray().mean(axis=0, dtype=np.float32)))
             self._put(resampler.finish())
         except AudioError as error:
-            self._error = error
+            self._error = self._error or error
         except (av.FFmpegError, ValueError, IndexError) as error:
-            self._error = AudioError(f"damaged Opus stream ({error})")
+            self._error = self._error or AudioError(f"damaged Opus stream ({error})")
         finally:  # whatever happens: who waits for sound must not wait for ever
             with self._changed:
                 self._is_over = True
@@ -209,6 +222,7 @@ class OpusIntake:
         with self._changed:
             self._changed.wait_for(lambda: self._output is None or self._is_over)
             self._output = samples
+            self._num_unheard = 0
             self._changed.notify_all()
 
 

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from asr.server.problems import RefusedError
 
-__all__ = ["PROTOCOL", "Access", "Guard", "is_loopback"]
+__all__ = ["PROTOCOL", "Access", "Guard", "is_loopback", "netloc_of"]
 
 PROTOCOL = "asr.live"
 """The WebSocket's subprotocol, which a client names beside that of its token."""
@@ -58,12 +58,12 @@ class Access:
 
     def _is_ours(self, host: str) -> bool:
         """Whether an allowed origin has this name: a proxy's, before this machine."""
-        return any(urlsplit(origin).netloc.lower() == host.lower() for origin in self.origins)
+        return any(netloc_of(origin) == host.lower() for origin in self.origins)
 
     def _check_origin(self, origin: str | None, host: str) -> None:
         if origin is None or origin in self.origins:
             return
-        if urlsplit(origin).netloc.lower() != host.lower() or not host:
+        if netloc_of(origin) != host.lower() or not host:
             message = f"pages of {origin} may not use this server; start it with --allow-origin"
             raise RefusedError(403, message, "origin_not_allowed")
 
@@ -117,6 +117,14 @@ def is_loopback(hostname: str) -> bool:
         return ipaddress.ip_address(hostname).is_loopback
     except ValueError:
         return False
+
+
+def netloc_of(origin: str) -> str:
+    """Host and port of an origin, in lower case; empty where there is none, or no sense in it."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _hostname(host: str) -> str:

@@ -278,6 +278,17 @@ def test_durations_come_from_the_header(tmp_path):
     assert probe_duration(tmp_path / "a.m4a") == pytest.approx(1.5, abs=0.1)
 
 
+def test_a_duration_that_no_header_states_is_unknown_or_an_estimate(tmp_path):
+    sound = np.concatenate([np.zeros(5 * 16000, np.float32), tone(5.0)])
+    path = encode(tmp_path / "a.aac", "aac", sound, 16000)
+    assert probe_duration(path) is None
+    assert probe_duration(path, estimate=True) > 0
+    counted = encode(tmp_path / "a.mp3", "libmp3lame", sound, 16000)
+    assert probe_duration(counted) == pytest.approx(10, abs=0.2)
+    uncounted = encode(tmp_path / "b.mp3", "libmp3lame", sound, 16000, write_xing="0")
+    assert probe_duration(uncounted) is None
+
+
 def test_the_duration_of_what_cannot_be_read_is_unknown(tmp_path):
     (tmp_path / "words.wav").write_text("words")
     os.mkfifo(tmp_path / "pipe")

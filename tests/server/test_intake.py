@@ -1,5 +1,7 @@
 """What comes in pieces against the same sound in one piece."""
 
+import struct
+
 import av
 import librosa
 import numpy as np
@@ -110,6 +112,53 @@ def test_a_codec_that_ffmpeg_does_not_know_is_an_error_at_once(tmp_path):
     data = path.read_bytes().replace(b"A_OPUS", b"A_XXXX")
     with pytest.raises(AudioError, match="no sound that FFmpeg knows; needed Opus"):
         run(OpusIntake(RATE), [data])
+
+
+def ogg_page(flags, serial, number, payload):
+    """A page of one packet's middle (RFC 3533, section 6); the packet does not end in it."""
+    head = b"OggS" + struct.pack("<BBqIIIB", 0, flags, -1, serial, number, 0, 255) + 255 * b"\xff"
+    return head[:22] + struct.pack("<I", ogg_checksum(head + payload)) + head[26:] + payload
+
+
+def ogg_checksum(data):
+    remainder = 0
+    for byte in data:
+        remainder ^= byte << 24
+        for _ in range(8):
+            remainder = (remainder << 1) ^ (0x104C11DB7 if remainder >> 31 else 0)
+    return remainder
+
+
+def test_a_packet_without_an_end_is_not_kept_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("asr.server.intake._MOST_UNHEARD_BYTES", 100_000)
+    data = encode(tmp_path / "a.ogg", "libopus", tone(1.0, 48_000), 48_000).read_bytes()
+    last = data.rfind(b"OggS")
+    serial, number = struct.unpack("<II", data[last + 14 : last + 22])
+    intake = OpusIntake(RATE)
+    intake.feed(data[:last])
+    drain(intake)
+    pages = [ogg_page(min(i, 1), serial, number + i, bytes(255 * 255)) for i in range(4)]
+    with pytest.raises(AudioError, match="no sound in the last"):
+        run(intake, pages)
+    intake.close()
+
+
+def test_what_follows_the_end_of_the_sound_is_not_kept_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("asr.server.intake._MOST_UNHEARD_BYTES", 100_000)
+    data = encode(tmp_path / "a.webm", "libopus", tone(1.0, 48_000), 48_000).read_bytes()
+    intake = OpusIntake(RATE)
+    intake.feed(data)
+    assert drain(intake)
+    with pytest.raises(AudioError, match="no sound in the last"):
+        run(intake, [bytes(50_000)] * 4)
+    intake.close()
+
+
+def test_sound_may_go_on_for_longer_than_what_is_kept_without(tmp_path, monkeypatch):
+    monkeypatch.setattr("asr.server.intake._MOST_UNHEARD_BYTES", 100_000)
+    data = encode(tmp_path / "a.ogg", "libopus", tone(30.0, 48_000), 48_000).read_bytes()
+    assert len(data) > 200_000
+    assert len(run(OpusIntake(RATE), [data])) == pytest.approx(30 * RATE, abs=RATE // 10)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

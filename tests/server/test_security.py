@@ -57,7 +57,15 @@ def test_the_servers_own_page_passes(origin):
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://example.org", "http://127.0.0.1:8001", "http://localhost:8000", "null", ""]
+    "origin",
+    [
+        "https://example.org",
+        "http://127.0.0.1:8001",
+        "http://localhost:8000",
+        "null",
+        "",
+        "http://[bad",
+    ],
 )
 def test_pages_of_other_origins_are_refused_unless_allowed(origin):
     assert code(Access(), origin=origin) == (403, "origin_not_allowed")
