@@ -20,11 +20,12 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from asr.audio.files import read_blocks
+from asr.audio.samples import as_mono
 from asr.audio.windows import Window, WindowPlan, cut_windows
 from asr.checkpoint import Checkpoint, load_checkpoint
 from asr.config import load
 from asr.decoding import Decoder, DecoderSettings, make_decoder, words_of
-from asr.errors import AsrError, ConfigError, DecoderError, DeviceError, TokenizerError
+from asr.errors import AsrError, AudioError, ConfigError, DecoderError, DeviceError, TokenizerError
 from asr.lexicon import Lexicon, read_lexicon
 from asr.lm import LstmLm, companion_of, load_lstm_lm, read_words
 from asr.models import Outputs
@@ -103,13 +104,28 @@ class Recognizer:
 
         Short recordings share batches, so many of them are much faster together. `progress` is
         called with the seconds of audio that have been recognised since it was called last.
+
+        Raises:
+            AudioError: Something that is one recording instead of several.
         """
+        if isinstance(sources, str | Path):
+            raise AudioError(f"{sources}: one recording; needed several", "use transcribe for it")
         recordings = (read_blocks(source, self._sample_rate, warn=warn) for source in sources)
         return self._run(recordings, progress)
 
-    def transcribe_samples(self, samples: npt.NDArray[np.float32]) -> Transcript:
-        """The text of mono float32 samples at the model's rate."""
-        result = next(self._run([iter([samples])]))
+    def transcribe_samples(self, samples: npt.ArrayLike) -> Transcript:
+        """The text of mono samples at the model's rate (16,000 Hz for the bundled one).
+
+        Args:
+            samples: (num_samples,), floats in [-1, 1] or integers as `asr.audio.samples` takes.
+
+        Raises:
+            AudioError: Another shape or type.
+        """
+        usable, num_unusable = as_mono(samples)
+        if num_unusable:
+            _log.warning("NaN, infinite or absurd samples set to 0: %d", num_unusable)
+        result = next(self._run([iter([usable])]))
         assert isinstance(result, Transcript)
         return result
 

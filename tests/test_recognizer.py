@@ -279,6 +279,45 @@ def test_the_error_of_a_single_recording_is_raised():
         listener().transcribe("no/such/file.wav")
 
 
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (np.zeros(5, np.float32), "ndarray as a recording"),
+        (None, "NoneType as a recording"),
+        (b"RIFF", "bytes as a recording"),
+        (io.StringIO("text"), "opened as text"),
+    ],
+)
+def test_what_is_no_source_is_an_error_like_others(source, reason):
+    first, wrong, last = listener().transcribe_many([wav(play("-a-")), source, wav(play("-b-"))])
+    assert (first.text, last.text) == ("a", "b")
+    assert isinstance(wrong, AudioError)
+    assert reason in str(wrong)
+
+
+def test_a_path_where_several_are_needed_is_not_read_letter_by_letter():
+    with pytest.raises(AudioError, match="needed several"):
+        listener().transcribe_many("a.wav")
+
+
+def test_samples_are_taken_in_the_types_that_libraries_give(caplog):
+    recognizer, sound = tiny_recognizer(), noise(2.0)
+    whole = np.round(sound * 32768).clip(-32768, 32767).astype(np.int16)
+    expected = recognizer.transcribe_samples(whole.astype(np.float32) / 32768)
+    assert len(expected.text) > 5
+    assert recognizer.transcribe_samples(whole) == expected
+    assert recognizer.transcribe_samples(whole / 32768) == expected  # float64
+    assert not caplog.records
+
+
+def test_a_sample_that_is_no_number_does_not_silence_the_others(caplog):
+    recognizer, sound = tiny_recognizer(), noise(2.0)
+    broken = np.where(np.arange(len(sound)) == 100, np.nan, sound)
+    sound[100] = 0
+    assert recognizer.transcribe_samples(broken) == recognizer.transcribe_samples(sound)
+    assert "set to 0: 1" in caplog.text
+
+
 def test_no_recordings_give_no_results():
     assert list(listener().transcribe_many([])) == []
 

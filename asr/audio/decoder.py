@@ -22,11 +22,11 @@ import numpy.typing as npt
 import soundfile
 from av.audio.plane import AudioPlane
 
+from asr.audio.samples import Samples, scaled
 from asr.errors import AudioError
 
-__all__ = ["KINDS", "Chunk", "Input", "Report", "Samples", "decode", "header_duration"]
+__all__ = ["KINDS", "Chunk", "Input", "Report", "decode", "header_duration"]
 
-Samples: TypeAlias = npt.NDArray[np.float32]
 Chunk: TypeAlias = tuple[Samples, int]  # mono samples and their rate in Hz
 
 KINDS = "wav, flac, mp3, m4a, ogg, opus, webm, mp4 or the like"
@@ -374,13 +374,8 @@ def _frames(container: Any, stream: Any, report: Report) -> Iterator[Any]:
 
 def _mono(frame: Any) -> Samples:
     """The mean of a frame's channels, scaled to [-1, 1]."""
-    values = _channels(frame)
-    if values.dtype == np.uint8:
-        values = (values.astype(np.float32) - 128) / 128
-    elif values.dtype.kind == "i":
-        values = values.astype(np.float32) / -float(np.iinfo(values.dtype).min)
     with np.errstate(over="ignore", invalid="ignore"):
-        mono: Samples = values.astype(np.float32).mean(axis=0)
+        mono: Samples = scaled(_channels(frame)).mean(axis=0)
     return mono
 
 

@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import soxr
 
-from asr.audio.decoder import KINDS, Chunk, Input, Report, Samples, decode, header_duration
+from asr.audio.decoder import KINDS, Chunk, Input, Report, decode, header_duration
+from asr.audio.samples import Samples, without_unusable
 from asr.errors import AudioError, printable
 from asr.types import Audio
 
@@ -32,7 +33,6 @@ AUDIO_SUFFIXES = frozenset({
 """What `find_audio` takes from a folder. A file that is named itself needs no suffix."""
 
 _MERGED_SAMPLES = 1 << 14
-_LOUDEST = 2.0**32  # above int32 scale: a damaged float file, not sound
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,8 @@ def find_audio(paths: Iterable[str | Path]) -> Iterator[Path | AudioError]:
     """Expand folders to the recordings in them, sorted; files are passed on as they are.
 
     Taken from a folder and those below it are names that end in one of `AUDIO_SUFFIXES`. Names
-    that begin with a dot are skipped and links to folders are not followed.
+    that begin with a dot are skipped, so is what is neither a file nor a link, and links to folders
+    are not followed.
 
     Yields:
         A path; or, in its place, the error of a folder that cannot be read or has no recordings,
@@ -127,9 +128,10 @@ def _walk(folder: Path) -> Iterator[Path | AudioError]:
     for parent, folders, files in os.walk(folder, onerror=failed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES:
+            path = Path(parent, name)
+            if _is_taken(path):
                 num_found += 1
-                yield Path(parent, name)
+                yield path
     for error in failed:
         yield _os_error(printable(str(error.filename)), error)
     if not num_found and not failed:
@@ -137,6 +139,13 @@ def _walk(folder: Path) -> Iterator[Path | AudioError]:
             f"{printable(str(folder))}: no recordings in this folder; needed {KINDS}",
             "name the files themselves if their suffix is unusual",
         )
+
+
+def _is_taken(path: Path) -> bool:
+    """Whether something in a folder is a recording; a broken link is, so that somebody is told."""
+    if path.name.startswith(".") or path.suffix.lower() not in AUDIO_SUFFIXES:
+        return False
+    return os.path.isfile(path) or not os.path.exists(path)  # Path's raise where one may not look
 
 
 def _name(source: str | Path | BinaryIO) -> str:
@@ -169,7 +178,7 @@ def _opened(source: str | Path | BinaryIO, name: str) -> Iterator[Input]:
     with ExitStack() as stack:
         try:
             if not isinstance(source, str | Path):
-                file = source
+                file = _binary(source)
             elif str(source) == "-":
                 file = sys.stdin.buffer
             else:
@@ -181,12 +190,24 @@ def _opened(source: str | Path | BinaryIO, name: str) -> Iterator[Input]:
             raise _os_error(name, error) from error
 
 
+def _binary(source: object) -> BinaryIO:
+    """What is not a path, if it can be read like a file."""
+    if not hasattr(source, "read"):
+        raise AudioError(
+            f"{type(source).__name__} as a recording; needed a path or a binary file",
+            "samples are for transcribe_samples, bytes of a file for io.BytesIO",
+        )
+    return cast(BinaryIO, source)
+
+
 def _prepared(file: BinaryIO, name: str, stack: ExitStack) -> Input:
     """Look at the first bytes; copy to a file what comes through a pipe and needs seeking."""
     seekable = _is_seekable(file)
     if seekable:
         file.seek(0)
     head = file.read(12)
+    if not isinstance(head, bytes):
+        raise AudioError(f"{name}: opened as text; needed a binary file", "open it with mode 'rb'")
     if not head:
         raise AudioError(
             f"{name}: empty (0 bytes); needed a recording ({KINDS})",
@@ -209,11 +230,11 @@ def _is_seekable(file: BinaryIO) -> bool:
 def _cleaned(chunks: Iterator[Chunk], report: Report) -> Iterator[Chunk]:
     """Replace what is no number by 0, and count."""
     for samples, rate in chunks:
-        unusable = ~(np.abs(samples) <= _LOUDEST)  # so written, NaN is unusable too
+        usable, num_unusable = without_unusable(samples)
         report.num_samples += len(samples)
         report.decoded_s += len(samples) / rate
-        report.num_unusable += int(np.count_nonzero(unusable))
-        yield np.where(unusable, np.float32(0), samples), rate
+        report.num_unusable += num_unusable
+        yield usable, rate
 
 
 def _merged(chunks: Iterator[Chunk]) -> Iterator[Chunk]:

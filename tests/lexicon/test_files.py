@@ -49,6 +49,11 @@ def test_a_word_has_a_pronunciation_for_each_of_its_lines_in_their_order(tmp_pat
     assert dict(read_lexicon(write(tmp_path, LINES)).pronunciations) == READ
 
 
+def test_a_line_that_stands_twice_is_one_pronunciation(tmp_path):
+    path = write(tmp_path, "bad B AE D\nbed B EH D\nbad B AA D\nbad B AE D\n")
+    assert read_lexicon(path).pronunciations["bad"] == [("B", "AE", "D"), ("B", "AA", "D")]
+
+
 @pytest.mark.parametrize(("name", "pack"), [("l.txt.xz", lzma.compress), ("l.gz", gzip.compress)])
 def test_a_compressed_lexicon_is_read_like_a_plain_one(tmp_path, name, pack):
     path = write(tmp_path, pack(LINES.encode()), name)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr.errors import AudioError
 from asr.streaming import LiveRecognizer
 from asr.streaming.live import (
     CHUNK_S,
@@ -15,6 +16,7 @@ from asr.streaming.live import (
     QUIET_PAUSE_S,
 )
 
+from ..test_recognizer import noise, tiny_recognizer
 from ..tones import RATE, STEP, STEP_S, listener, play, text
 
 letters = st.sampled_from("abcdefghijklmnopqrstuvwxyz")
@@ -150,6 +152,26 @@ def test_nothing_said_is_nothing_found():
     live = LiveRecognizer(listener())
     assert list(live.push(np.zeros(0, np.float32))) == []
     assert list(live.finish()) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+def test_what_is_no_number_is_silence_and_is_forgotten(value):
+    recognizer = tiny_recognizer()
+    sound = noise(3.0)
+    sound[8000] = 0
+    broken = sound.copy()
+    broken[8000] = value
+    found, expected = (list(LiveRecognizer(recognizer).run([one])) for one in (broken, sound))
+    assert found == expected
+    assert expected[-1].segment.end > 2
+
+
+def test_integers_are_sound_too_and_other_shapes_are_refused():
+    sound = play("aa-bb")
+    (*_, found) = LiveRecognizer(listener()).run([np.round(sound * 32767).astype(np.int16)])
+    assert found.segment.text == "ab"
+    with pytest.raises(AudioError, match="shape"):
+        list(LiveRecognizer(listener()).push(sound[:, None]))
 
 
 @pytest.mark.parametrize("look_ahead_s", [0.0, 0.2, 2.0])
