@@ -223,7 +223,10 @@ def prepare(
     """Make a manifest from a corpus."""
     from asr.data.manifest import write_manifest
     from asr.data.recipes import prepare as prepare_corpus
+    from asr.errors import ConfigError
 
+    if output.exists() and output.suffix not in (".json", ".jsonl"):
+        raise ConfigError(f"{output}: exists, and is no manifest by its name", "name another -o")
     utterances = prepare_corpus(recipe, source)
     write_manifest(utterances, output)
     hours = sum(u.duration or 0 for u in utterances) / 3600
@@ -283,7 +286,7 @@ def tune(
     output: Annotated[Path, typer.Option("-o", "--output", help="decoder.yaml to write.")],
     model: Model = None,
     lm: Lm = None,
-    most: Annotated[int, typer.Option(help="Use so many utterances, evenly spread.")] = 400,
+    most: Annotated[int, typer.Option(min=1, help="Use so many utterances, evenly spread.")] = 400,
 ) -> None:
     """Choose the beam search's language model weight and word score."""
     from asr.commands import run_tune

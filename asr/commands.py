@@ -56,6 +56,8 @@ def run_transcribe(
     """Transcribe everything that can be; returns how many inputs failed."""
     found = [source for name in audio for source in _expand(name)]
     _check_formats(formats, output, len(found))
+    if output:
+        try_to_write(output / ".asr")
     sources = [source for source in found if not isinstance(source, AsrError)]
     failures = [source for source in found if isinstance(source, AsrError)]
     for error in failures:
@@ -68,14 +70,17 @@ def run_transcribe(
         progress=lambda seconds: progress.advance(task, seconds),
     )
     for source, stem, result in zip(sources, stems, results, strict=True):
-        if isinstance(result, AsrError):
-            failures.append(result)
-            report_error(result, stderr)
-        elif output:
-            save(result, output, stem, formats)
-        else:
-            prefix = printable(str(source)) if len(sources) > 1 else ""
-            _print_result(result, formats[0], stem, prefix)
+        try:
+            if isinstance(result, AsrError):
+                raise result
+            if output:
+                save(result, output, stem, formats)
+            else:
+                prefix = printable(str(source)) if len(sources) > 1 else ""
+                _print_result(result, formats[0], stem, prefix)
+        except AsrError as error:  # the rest is still transcribed
+            failures.append(error)
+            report_error(error, stderr)
     return len(failures)
 
 
@@ -119,9 +124,9 @@ def run_export(
     """Write a model again: other types of weights, other vocal tracts, a mean with another model.
 
     Raises:
-        ConfigError: No such type, a factor that no speaker has, models that have no mean, or a
-            share of none.
-        CheckpointError: A model cannot be opened.
+        ConfigError: No such type, a factor that no speaker has, models that have no mean, a share
+            of none, or a result that would replace one of the models.
+        AsrError: A model cannot be opened, or the result not written.
     """
     if weights not in WEIGHTS:
         raise ConfigError(f"no weights {weights!r}", f"there are: {', '.join(WEIGHTS)}")
@@ -130,14 +135,14 @@ def run_export(
     if share is not None and not mean_with:
         raise ConfigError("--share without another model to share with", "add --mean-with MODEL")
     opened = load_checkpoint(model)
+    other = load_checkpoint(mean_with) if mean_with else None
+    try_to_write(output, opened.path, *([other.path] if other else []))
     if tracts:
         update = {"vocal_tracts": tuple(tracts)}
         opened.model.config = opened.model.config.model_copy(update=update)
     provenance = dict(opened.provenance)
-    if mean_with:
-        provenance["mean_with"] = _average(
-            opened, load_checkpoint(mean_with), 0.5 if share is None else share
-        )
+    if other:
+        provenance["mean_with"] = _average(opened, other, 0.5 if share is None else share)
     save_checkpoint(
         output,
         opened.model,
@@ -186,7 +191,7 @@ def run_tune(
     assert isinstance(decoder, BeamDecoder | PhoneBeamDecoder)
     if decoder.lm is None:
         raise ConfigError("the model has no language model to weigh", "give one with --lm")
-    try_to_write(output)
+    try_to_write(output, manifest)
     decoder.prepare()
     utterances = read_manifest(manifest, need_text=True)
     count = min(most, len(utterances))

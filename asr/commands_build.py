@@ -23,6 +23,7 @@ def run_lm_build(
 ) -> None:
     """Estimate a language model and say what it holds."""
     config = build(LmConfig, parse_overrides(overrides), "--set")
+    try_to_write(output, *texts)
     task = progress.add_task("reading", total=1.0)
     report = build_lm(
         texts,
@@ -43,6 +44,7 @@ def run_lexicon_build(
     words: list[Path], output: Path, dictionary: Path | None, stderr: Console, progress: Progress
 ) -> None:
     """Pronounce words and say how many were known."""
+    try_to_write(output, *words, *([dictionary] if dictionary else []))
     task = progress.add_task("reading", total=1.0)
     report = build_lexicon(
         words,
@@ -66,6 +68,7 @@ def run_word_pieces_build(
     texts: list[Path], output: Path, size: int, stderr: Console, progress: Progress
 ) -> None:
     """Learn frequent words and pieces of words and say how many."""
+    try_to_write(output, *texts)
     progress.add_task("counting and merging", total=None)
     number = build_word_pieces(texts, output, size)
     stderr.print(f"{escape(str(output))}: {number} pieces, letters included")
@@ -84,7 +87,7 @@ def run_lm_train(
     config = build(LmRunConfig, parse_overrides(overrides), "--set")
     vocabulary = open_word_pieces(pieces)
     assert vocabulary is not None
-    try_to_write(output)
+    try_to_write(output, *texts, pieces)
     task = progress.add_task("reading", total=1.0)
 
     def show(update: LmUpdate) -> None:

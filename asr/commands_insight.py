@@ -24,6 +24,7 @@ from asr.insight.inspection import inspect
 from asr.insight.page import render_page
 from asr.insight.page_data import figures
 from asr.recognizer import Recognizer
+from asr.writers import try_to_write
 
 __all__ = ["ExplainOptions", "run_explain", "run_inspect"]
 
@@ -64,13 +65,13 @@ def run_explain(
     """Write the page, and pictures if wanted; returns the page's path.
 
     Raises:
-        AsrError: The recording cannot be read, or an option does not fit the model or the text.
-        OSError: The page or the pictures cannot be written; found out before any work.
+        AsrError: The recording cannot be read, an option does not fit the model or the text, or the
+            page or the pictures cannot be written; the last is found out before any work.
     """
     layer, direction = _check_cell(recognizer, options)
     path = output or Path("stdin.html" if audio == "-" else f"{Path(audio).stem}.html")
     for file in [path, *([png / "spectrogram.png"] if png else [])]:
-        _check_writable(file)
+        try_to_write(file, *([] if audio == "-" else [Path(audio)]))
     sample_rate = recognizer.checkpoint.front_end.config.sample_rate
     clip = read_clip(audio, sample_rate, options.start_s, options.end_s)
     if clip.note:
@@ -112,19 +113,6 @@ def _check_cell(recognizer: Recognizer, options: ExplainOptions) -> tuple[int, D
     return layer, options.direction
 
 
-def _check_writable(path: Path) -> None:
-    """Make its folder, and see whether a file can be written there; what exists stays as it is.
-
-    Raises:
-        OSError: It cannot.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    path.open("ab").close()
-    if is_new:
-        path.unlink()
-
-
 def _describe_decoder(recognizer: Recognizer) -> str:
     decoder = recognizer.decoder
     if not isinstance(decoder, BeamDecoder | PhoneBeamDecoder):
@@ -160,11 +148,11 @@ def run_inspect(
     """Print what a model is like, and write it as a page if wanted.
 
     Raises:
-        AsrError: The run has no history, or a recording cannot be read.
-        OSError: The page cannot be written; found out before any work.
+        AsrError: The run has no history, a recording cannot be read, or the page cannot be written;
+            the last is found out before any work.
     """
     if output:
-        _check_writable(output)
+        try_to_write(output, checkpoint.path, *map(Path, audio))
     history = read_history(run) if run else []
     sample_rate = checkpoint.front_end.config.sample_rate
     sources, missing = (audio, "") if audio or run is None else _recordings_of(run)

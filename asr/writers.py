@@ -74,12 +74,19 @@ def save(transcript: Transcript, directory: Path, stem: str, formats: Sequence[s
     return list(contents)
 
 
-def try_to_write(path: Path) -> None:
+def try_to_write(path: Path, *inputs: Path) -> None:
     """Make the folder, and open the file without a trace: before work whose result it is for.
 
+    Args:
+        path: The file.
+        inputs: What the work reads, and what must therefore be another file.
+
     Raises:
+        ConfigError: It is one of the inputs.
         AsrError: It cannot be written.
     """
+    if path.resolve() in [one.resolve() for one in inputs]:
+        raise ConfigError(f"{path}: needed both as a source and as the result", "name another -o")
     new = not path.exists()
     if path.is_fifo() or path.is_char_device():
         return  # whoever reads a pipe would take it for closed
@@ -98,8 +105,11 @@ def try_to_write(path: Path) -> None:
 def _replace(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".tmp")
-    partial.write_text(content, encoding="utf-8", newline="\n")
-    partial.replace(path)
+    try:
+        partial.write_text(content, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write_txt(transcript: Transcript, name: str) -> str:

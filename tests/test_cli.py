@@ -169,6 +169,28 @@ def test_a_file_that_cannot_be_written_is_one_line(asr, model, sound, tmp_path):
     assert_refused(result, 1, "taken")
 
 
+def test_a_folder_that_cannot_be_made_is_found_out_before_any_work(
+    asr, model, sound, tmp_path, monkeypatch
+):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    monkeypatch.setattr("asr.recognizer.Recognizer.transcribe_many", lambda *_, **__: 1 / 0)
+    result = asr("transcribe", sound("a.wav"), "--model", model, "-o", tmp_path / "taken" / "out")
+    assert_refused(result, 1, "taken")
+
+
+def test_a_transcript_that_cannot_be_written_does_not_stop_the_others(asr, model, sound, tmp_path):
+    out, long = tmp_path / "out", 250 * "n"
+    (out / "b.txt").mkdir(parents=True)
+    sounds = [sound(f"{name}.wav") for name in ("a", "b", long, "c")]
+    result = asr("transcribe", *sounds, "--model", model, "-o", out)
+    assert result.code == 1
+    errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 2
+    assert "b.txt: cannot be written" in errors[0]
+    assert long in errors[1]
+    assert sorted(path.name for path in out.iterdir() if path.is_file()) == ["a.txt", "c.txt"]
+
+
 def test_listening_to_a_file_writes_final_text(asr, model, sound):
     path = sound("a.wav", "abc cab bb")
     result = asr("listen", "--simulate", path, "--fast", "--model", model)
@@ -362,6 +384,9 @@ def test_a_folder_with_texts_becomes_a_manifest(asr, sound, tmp_path):
     entry = json.loads((tmp_path / "talks/m.jsonl").read_text())
     assert (entry["audio_filepath"], entry["text"]) == ("a.wav", "abc cab")
     assert_refused(asr("prepare", "x", tmp_path, "-o", tmp_path / "m"), 2, "no recipe 'x'")
+    text = tmp_path / "talks/a.txt"
+    assert_refused(asr("prepare", "folder", tmp_path / "talks", "-o", text), 2, "no manifest")
+    assert text.read_text() == "abc cab"
 
 
 def test_a_misspelt_key_of_a_training_configuration_is_put_right(asr, tmp_path):

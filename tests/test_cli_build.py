@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from asr.tokenizer import ENGLISH
+
 from .command_line import assert_refused, command_line
 
 asr = pytest.fixture(command_line)
@@ -18,6 +20,42 @@ def test_a_language_model_is_built_from_a_text(asr, tmp_path):
     assert "\\2-grams:" in output.read_text()
     result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "ordr=2")
     assert_refused(result, 2, "unknown key 'ordr'", "did you mean 'order'?")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("lm", "build", "TEXT", "-o", "TEXT", "--set", "order=2"),
+        ("word-pieces", "build", "TEXT", "-o", "TEXT", "--size", "40"),
+        ("lexicon", "build", "TEXT", "-o", "TEXT"),
+        ("lexicon", "build", "OTHER", "-o", "TEXT", "--dictionary", "TEXT"),
+        ("lm", "train", "TEXT", "-o", "TEXT", "--pieces", "PIECES"),
+        ("lm", "train", "OTHER", "-o", "PIECES", "--pieces", "PIECES"),
+    ],
+)
+def test_what_is_read_is_not_overwritten(asr, tmp_path, command):
+    files = {name: tmp_path / name for name in ("TEXT", "OTHER", "PIECES")}
+    for file in files.values():
+        file.write_text("a AH\nb B IY\n")
+    files["PIECES"].write_text("\n".join(ENGLISH))
+    before = {file: file.read_text() for file in files.values()}
+    result = asr(*(files.get(part, part) for part in command))
+    assert_refused(result, 2, "both as a source and as the result")
+    assert {file: file.read_text() for file in files.values()} == before
+
+
+@pytest.mark.parametrize("command", [("lm", "build"), ("word-pieces", "build")])
+def test_where_nothing_can_be_written_nothing_is_read(asr, tmp_path, command):
+    (tmp_path / "file").touch()
+    result = asr(*command, tmp_path / "missing.txt", "-o", tmp_path / "file" / "out")
+    assert_refused(result, 1, "out: cannot be written")
+
+
+def test_text_with_carriage_returns_is_text(asr, tmp_path):
+    (tmp_path / "t.txt").write_bytes(b"the cat sat\r\nthe dog sat\r\n")
+    output = tmp_path / "t.arpa"
+    result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "order=2")
+    assert "6 words in 2 sentences (0 lines skipped)" in result.err
 
 
 def test_word_pieces_are_learnt_from_texts(asr, tmp_path):

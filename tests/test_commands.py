@@ -136,6 +136,25 @@ def test_models_with_other_letters_have_no_mean(asr, model, tmp_path):
     assert_refused(refused, 2, "no mean", "trained further")
 
 
+def test_a_model_is_not_replaced_by_another_of_itself(asr, model, tmp_path):
+    other = copy(model, tmp_path / "other.safetensors")
+    before = other.read_bytes()
+    assert_refused(asr("export", other, "-o", other), 2, "both as a source and as the result")
+    command = ["export", model, "-o", other, "--mean-with", other]
+    assert_refused(asr(*command), 2, "both as a source and as the result")
+    assert other.read_bytes() == before
+
+
+def test_a_tuning_set_stays_and_has_utterances(asr, model, lm, sound, tmp_path):
+    entry = {"audio_filepath": str(sound("a.wav")), "text": "the cat sat", "id": "a"}
+    manifest = write_manifest(tmp_path / "m.jsonl", entry)
+    before, command = manifest.read_text(), ["tune", manifest, "--model", model, "--lm", lm, "-o"]
+    assert_refused(asr(*command, manifest), 2, "both as a source and as the result")
+    assert asr(*command, tmp_path / "d.yaml", "--most", "0").code == 2
+    assert manifest.read_text() == before
+    assert not (tmp_path / "d.yaml").exists()
+
+
 def test_a_share_of_nothing_is_refused(asr, model, tmp_path):
     refused = asr("export", model, "-o", tmp_path / "m", "--share", "0.3")
     assert_refused(refused, 2, "--share", "--mean-with")

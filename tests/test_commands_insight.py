@@ -127,6 +127,9 @@ def test_pictures_are_written_on_request(asr, model, sound, tmp_path):
         (["--word", "zebra"], 2, "no word 'zebra' in the transcript"),
         (["--from", "9"], 1, "nothing to explain from 9 s on: it has 1.40 s"),
         (["--from", "1", "--to", "0.5"], 2, "from 1 s to 0.5 s is no stretch of a recording"),
+        (["--from", "nan"], 2, "from nan s to the end is no stretch of a recording"),
+        (["--from", "inf"], 2, "from inf s to the end is no stretch of a recording"),
+        (["--to", "nan"], 2, "from 0 s to nan s is no stretch of a recording"),
         (["--reference", "abc 42"], 1, "the character '4' is not in the vocabulary"),
         (["--decoder", "magic"], 2, "no decoder 'magic'"),
         (["--model", "gone.safetensors"], 1, "gone.safetensors"),
@@ -165,6 +168,19 @@ def test_what_cannot_be_written_is_found_out_before_any_work(
     assert result.code == 1
     assert "file" in result.err
     assert len(result.err.splitlines()) <= 2
+
+
+def test_a_recording_or_a_model_is_not_replaced_by_its_page(asr, model, sound):
+    before = sound.read_bytes(), model.read_bytes()
+    for command in (
+        ("explain", sound, "--model", model, "-o", sound),
+        ("inspect", model, "--audio", sound, "-o", sound),
+        ("inspect", model, "-o", model),
+    ):
+        result = asr(*command)
+        assert result.code == 2, command
+        assert "both as a source and as the result" in result.err
+    assert (sound.read_bytes(), model.read_bytes()) == before
 
 
 def test_a_check_for_writing_leaves_nothing_behind(asr, model, sound, tmp_path):

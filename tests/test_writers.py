@@ -172,6 +172,23 @@ def test_whether_a_file_can_be_written_is_found_without_a_trace(tmp_path):
         try_to_write(tmp_path / "old" / "a.yaml")
 
 
+def test_a_source_is_not_overwritten_by_its_result(tmp_path):
+    (tmp_path / "text").write_text("kept")
+    (tmp_path / "link").symlink_to("text")
+    for result in (tmp_path / "text", tmp_path / "link", tmp_path / "x" / ".." / "text"):
+        with pytest.raises(ConfigError, match="both as a source and as the result"):
+            try_to_write(result, tmp_path / "other", tmp_path / "text")
+    assert (tmp_path / "text").read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "text"]
+
+
+def test_what_could_not_be_written_leaves_nothing_half_done(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(AsrError, match=r"a\.txt: cannot be written"):
+        save(HELLO, tmp_path, "a", ["txt"])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_ctm_refuses_a_transcript_without_word_times():
     with pytest.raises(ConfigError, match="word times"):
         write(transcript_of(Segment("hello", 0, 1)), "ctm")

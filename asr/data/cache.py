@@ -88,7 +88,8 @@ def _fingerprint(utterances: Sequence[Utterance], sample_rate: int) -> str:
     digest = hashlib.sha256(str(sample_rate).encode())
     for utterance in utterances:
         digest.update(f"{utterance.audio.resolve()}\n".encode())
-        if utterance.audio.exists():
+        # What may not be read counts as missing: once it may, it is another corpus.
+        if os.access(utterance.audio, os.R_OK):
             status = utterance.audio.stat()
             digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -127,7 +128,7 @@ def read_clip(source: Source, sample_rate: int, start_s: float | None, end_s: fl
         ConfigError: The end is not behind the start.
     """
     start, asked = start_s or 0.0, (start_s, end_s) != (None, None)
-    if start < 0 or (end_s is not None and end_s <= start):
+    if not (0 <= start < math.inf and (end_s is None or start < end_s)):  # nor is NaN a time
         raise ConfigError(
             f"from {start:g} s to {'the end' if end_s is None else f'{end_s:g} s'} is no stretch "
             "of a recording",

@@ -142,7 +142,7 @@ def _blocks(paths: Sequence[Path]) -> Iterator[tuple[str, float]]:
                 while lines := file.readlines(_BLOCK_CHARACTERS):
                     place = raw.tell() if raw.seekable() else 0  # a pipe has none
                     done = (number + min(place / size, 1.0)) / len(paths)
-                    yield b"".join(lines).decode("utf-8"), done
+                    yield b"".join(lines).decode("utf-8").replace("\r\n", "\n"), done
         except UnicodeDecodeError as error:
             raise ManifestError(
                 f"{path}: not UTF-8 text", "give plain text, one sentence a line, or .xz .gz .bz2"
@@ -160,7 +160,9 @@ def _map_tokens(file: IO[bytes], paths: Sequence[Path], num_skipped: int) -> Tok
         found = f"{num_skipped} lines with other characters" if num_skipped else "no text"
         raise ManifestError(
             f"{names}: {found}; a language model needs lines of a-z, apostrophes and spaces",
-            "normalise the text (build with normalise=true)" if num_skipped else "",
+            "lower-case it first, without marks; asr lm build does with --set normalise=true"
+            if num_skipped
+            else "",
         )
     return np.memmap(file, np.uint32, "r+")
 

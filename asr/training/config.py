@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from asr.audio.augment import AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.config import Config, Range
+from asr.errors import ConfigError
 from asr.models import BiLSTMConfig
 from asr.tokenizer import ENGLISH, SEPARATOR
 from asr.training.precision import Precision
@@ -24,6 +25,7 @@ __all__ = [
     "TextConfig",
     "UpdateConfig",
     "WordPieceConfig",
+    "check_files",
 ]
 
 
@@ -174,3 +176,24 @@ class RunConfig(Config):
         if self.word_pieces.file is not None and self.model.phone_layer is None:
             raise ValueError("word_pieces.file needs model.phone_layer")
         return self
+
+
+def check_files(config: RunConfig) -> None:
+    """See that the files beside the manifests are there, before the corpus is decoded.
+
+    Raises:
+        ConfigError: One is not.
+    """
+    named = {
+        "data.lexicon": config.data.lexicon,
+        "data.noise": config.data.noise,
+        "teacher.directory": config.teacher.directory,
+        "text.file": config.text.file,
+        "word_pieces.file": config.word_pieces.file,
+    }
+    for name, path in named.items():
+        if path is not None and not path.exists():
+            raise ConfigError(
+                f"{name}: {path}: no such file or folder",
+                "check the spelling; paths are relative to where asr train is started",
+            )

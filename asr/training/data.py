@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,14 @@ class Corpus:
     def hours(self) -> float:
         """Length of all usable recordings."""
         return sum(self.durations) / 3600
+
+    def digest(self) -> str:
+        """Differs where the utterances, their texts or lengths do."""
+        digest = hashlib.sha256()
+        for position, (utterance, text) in enumerate(zip(self.utterances, self.texts, strict=True)):
+            size = self.waveforms.num_samples(position)
+            digest.update(f"{utterance.id}\t{size}\t{text}\n".encode())
+        return digest.hexdigest()[:16]
 
 
 def load_corpus(

@@ -30,7 +30,7 @@ from asr.models import BiLSTM
 from asr.models.bilstm import Chunking
 from asr.tokenizer import Tokenizer
 from asr.training.chunks import draw_chunking
-from asr.training.config import RunConfig
+from asr.training.config import RunConfig, check_files
 from asr.training.data import (
     Corpus,
     epoch_batches,
@@ -48,6 +48,7 @@ from asr.training.network import (
     gradient_norms,
     make_objective,
     parts_of,
+    with_seed,
 )
 from asr.training.objective import Losses, Objective
 from asr.training.optimizer import make_optimizers
@@ -62,6 +63,7 @@ from asr.training.state import (
     part_of,
     restore_optimizers,
     save_state,
+    seed_of,
 )
 from asr.training.tally import Tally
 from asr.training.text import open_text
@@ -86,8 +88,11 @@ def train(
     Raises:
         TrainingError: The directory holds another run, nothing can be resumed, no usable data,
             losses stayed non-finite, or the hardware lacks the precision asked for.
+        ConfigError: A file that the configuration names is not there.
     """
-    given, config = config, go_on(config)
+    given = config
+    check_files(config)
+    config = with_seed(config, seed_of(out)) if resume else go_on(config)
     uses_bfloat16(config.train.precision, device)  # refused before a directory is made
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
@@ -97,7 +102,7 @@ def train(
             open_run_directory(out, given.model_dump(mode="json"), resume)
         world.barrier()
         try:
-            trainer = Trainer(config, out, world, display)
+            trainer = Trainer(config, out, world, display, resume=resume)
             if resume:
                 trainer.restore()
             return trainer.run()
@@ -108,7 +113,9 @@ def train(
 class Trainer:
     """A run and its state between two updates."""
 
-    def __init__(self, config: RunConfig, out: Path, world: World, display: Display) -> None:
+    def __init__(
+        self, config: RunConfig, out: Path, world: World, display: Display, *, resume: bool = False
+    ) -> None:
         self.config, self.out, self.world, self.display = config, out, world, display
         self.bf16 = uses_bfloat16(config.train.precision, world.device)
         self.tokenizer = Tokenizer(config.vocabulary)
@@ -116,12 +123,15 @@ class Trainer:
         pieces = open_word_pieces(config.word_pieces.file)
         self.word_pieces = pieces.vocabulary if pieces else ()
         self.front_end = LogMel(config.features)
+        torch.manual_seed(config.train.seed)
+        # A resumed run has everything of it in its state.
+        init = None if resume else config.init
+        model = first_model(config, init, *self._vocabularies, self.front_end)
         self.corpus = self._load(config.data.train, None)
         self.valid = self._load(config.data.valid, config.data.max_valid)
-        measure_statistics(self.corpus, self.front_end)
+        if not (resume or init):
+            measure_statistics(self.corpus, self.front_end)
         self.dataset = make_dataset(self.corpus, config, self.front_end, training=True)
-        torch.manual_seed(config.train.seed)
-        model = first_model(config, *self._vocabularies, self.front_end)
         self.objective = make_objective(config, model, self._teacher_size, self.dataset.phones).to(
             world.device
         )
@@ -329,10 +339,13 @@ class Trainer:
         tensors = {f"weights.{n}": t for n, t in self.objective.state_dict().items()}
         tensors |= {f"average.{n}": t for n, t in self.average.values.items()}
         tensors |= optimizer_tensors(self.optimizers, self.objective)
+        tensors |= {f"front_end.{n}": t for n, t in self.front_end.state_dict().items()}
         if self.text:
             tensors |= {f"listener.{n}": t for n, t in self.listener.state_dict().items()}
         counters = {
             "vocabularies": self._vocabularies_digest(),
+            "corpus": self.corpus.digest(),
+            "seed": self.config.train.seed,
             "processes": self.world.size,
             "epoch": self.epoch,
             "batch": self.batch,
@@ -353,7 +366,8 @@ class Trainer:
         """Take over the state in the run directory.
 
         Raises:
-            TrainingError: There is none, it is damaged, or it is that of another configuration.
+            TrainingError: There is none, it is damaged, or it is that of another configuration or
+                another corpus.
         """
         path = self.out / STATE_FILE
         tensors, counters = load_state(path)
@@ -367,13 +381,15 @@ class Trainer:
             ) from error
 
     def _take_over(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
-        digest = self._vocabularies_digest()
-        if counters.get("vocabularies", digest) != digest:
+        if counters["vocabularies"] != self._vocabularies_digest():
             raise KeyError("its letters, phones or word pieces are others")
+        if counters["corpus"] != self.corpus.digest():
+            raise KeyError("its training recordings or their texts are others")
         processes = counters.get("processes", self.world.size)
         if counters["batch"] and processes != self.world.size:
             raise KeyError(f"it stopped within an epoch of {processes} processes")
         self.objective.load_state_dict(part_of(tensors, "weights."))
+        self.front_end.load_state_dict(part_of(tensors, "front_end."))
         self.average.load(part_of(tensors, "average."), counters["average_updates"])
         restore_optimizers(self.optimizers, self.objective, tensors)
         if self.text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import nn
 
@@ -17,7 +18,15 @@ from asr.training.config import RunConfig
 from asr.training.crf import trigram
 from asr.training.objective import Objective
 
-__all__ = ["first_model", "fresh_model", "go_on", "gradient_norms", "make_objective", "parts_of"]
+__all__ = [
+    "first_model",
+    "fresh_model",
+    "go_on",
+    "gradient_norms",
+    "make_objective",
+    "parts_of",
+    "with_seed",
+]
 
 
 def go_on(config: RunConfig) -> RunConfig:
@@ -33,7 +42,12 @@ def go_on(config: RunConfig) -> RunConfig:
         return config
     run = load_checkpoint(config.init).provenance.get("config", {})
     before = int(run.get("train", {}).get("seed", 0))
-    train = config.train.model_copy(update={"seed": before + config.train.seed})
+    return with_seed(config, before + config.train.seed)
+
+
+def with_seed(config: RunConfig, seed: int) -> RunConfig:
+    """The same run with another seed."""
+    train = config.train.model_copy(update={"seed": seed})
     return config.model_copy(update={"train": train})
 
 
@@ -50,12 +64,13 @@ def fresh_model(
 
 def first_model(
     config: RunConfig,
+    init: Path | None,
     tokenizer: Tokenizer,
     phones: Sequence[str],
     word_pieces: Sequence[str],
     front_end: LogMel,
 ) -> BiLSTM:
-    """Random weights, or those of the model that is to be trained further.
+    """Random weights, or those of `init`, the model that is to be trained further.
 
     The front end then takes over that model's statistics: its weights were trained on features
     normalised with them.
@@ -66,24 +81,24 @@ def first_model(
     model = fresh_model(config, tokenizer, phones, word_pieces)
     if config.phones.frozen:
         _freeze(model)
-    if config.init is None:
+    if init is None:
         return model
-    start = load_checkpoint(config.init)
+    start = load_checkpoint(init)
     known = start.word_pieces.vocabulary if start.word_pieces else ()
     changed = bool(known and word_pieces) and known != tuple(word_pieces)
     if changed or start.tokenizer.vocabulary != tokenizer.vocabulary:
-        raise TrainingError(f"{config.init}: has another vocabulary than this run")
+        raise TrainingError(f"{init}: has another vocabulary than this run")
     hint = "set model and features as asr info shows them"
     if start.front_end.config != config.features:
-        raise TrainingError(f"{config.init}: has other features than this run", hint)
+        raise TrainingError(f"{init}: has other features than this run", hint)
     layer = start.model.config.phone_layer
     if layer and config.model.phone_layer and layer != config.model.phone_layer:
-        raise TrainingError(f"{config.init}: has its phones on layer {layer}", hint)
+        raise TrainingError(f"{init}: has its phones on layer {layer}", hint)
     try:
         warm_start(model, start.model.state_dict())
         front_end.load_state_dict(start.front_end.state_dict())
     except RuntimeError as error:
-        raise TrainingError(f"{config.init}: has other sizes than this run", hint) from error
+        raise TrainingError(f"{init}: has other sizes than this run", hint) from error
     return model
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "part_of",
     "restore_optimizers",
     "save_state",
+    "seed_of",
 ]
 
 
@@ -112,10 +114,36 @@ def load_state(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     Raises:
         TrainingError: There is none, or it is damaged.
     """
+    with _opened(path) as opened:
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        return tensors, _counters(opened)
+
+
+def seed_of(out: Path) -> int:
+    """That of the run in a directory; `init`, which it depends on, may be another file by now.
+
+    Raises:
+        TrainingError: As `load_state`, or the state is of a version that did not keep it.
+    """
+    with _opened(out / STATE_FILE) as opened:
+        counters = _counters(opened)
+    if "seed" not in counters:
+        raise TrainingError(
+            f"{out}: a state of an older version", "begin a run whose init is its last.safetensors"
+        )
+    return int(counters["seed"])
+
+
+def _counters(opened: Any) -> dict[str, Any]:
+    counters: dict[str, Any] = json.loads(opened.metadata()["counters"])
+    return counters
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as opened:
-            counters = json.loads(opened.metadata()["counters"])
-            return {n: opened.get_tensor(n) for n in opened.keys()}, counters  # noqa: SIM118
+            yield opened
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise TrainingError(
             f"{path}: no training state to resume from: {error}",

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.audio.files import read_audio
 from asr.data.cache import WaveformCache
+from asr.errors import AudioError
 from asr.types import Utterance
 
 RATE = 16000
@@ -71,6 +73,26 @@ def test_a_recording_that_changed_is_decoded_again(corpus, tmp_path):
     WaveformCache.build(utterances, tmp_path / "cache", RATE)
     soundfile.write(utterances[0].audio, np.zeros(5, np.int16), RATE)
     assert WaveformCache.build(utterances, tmp_path / "cache", RATE).num_samples(0) == 5
+
+
+def test_a_recording_that_may_be_read_again_is_decoded(corpus, tmp_path, monkeypatch):
+    utterances, pcm = corpus
+    refused = utterances[0].audio
+    with monkeypatch.context() as patch:  # root may read everything
+        patch.setattr(os, "access", lambda path, mode: path != refused)
+        patch.setattr("asr.data.cache.read_audio", refusing(refused))
+        assert WaveformCache.build(utterances, tmp_path / "cache", RATE).num_samples(0) == 0
+    again = WaveformCache.build(utterances, tmp_path / "cache", RATE)
+    assert again.num_samples(0) == len(pcm[0])
+
+
+def refusing(path):
+    def read(source, sample_rate):
+        if source == path:
+            raise AudioError(f"{path}: permission denied")
+        return read_audio(source, sample_rate)
+
+    return read
 
 
 def test_decoding_that_was_interrupted_leaves_no_index_and_starts_over(corpus, tmp_path):

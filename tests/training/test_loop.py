@@ -19,7 +19,7 @@ from asr.training import loop, precision, tally
 from asr.training.config import WordPieceConfig
 from asr.training.distributed import World
 from asr.training.loop import Trainer, train
-from asr.training.state import load_state
+from asr.training.state import load_state, save_state
 from asr.training.validate import token_errors
 
 from .processes import Silent, finish, start
@@ -154,6 +154,21 @@ class StopError(Exception):
     pass
 
 
+def stop_before(monkeypatch, number, config, out):
+    """A run that ends before this update."""
+    update = Trainer._update
+
+    def stop(trainer, *arguments):
+        if trainer.step == number:
+            raise StopError
+        update(trainer, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_update", stop)
+        with pytest.raises(StopError):
+            train(config, out, CPU, Silent())
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_run_that_ends_after_any_update_resumes_to_the_same_bits(
     tmp_path, monkeypatch, accumulate
@@ -162,19 +177,9 @@ def test_a_run_that_ends_after_any_update_resumes_to_the_same_bits(
         tmp_path, batch_s=1.5, accumulate=accumulate, save_every_s=1e-6, **EVERYTHING
     )
     train(config, tmp_path / "whole", CPU, Silent())
-    update = Trainer._update
     for number in range(1, final_state(tmp_path / "whole")[1]["step"]):
         out = tmp_path / f"stopped{number}"
-
-        def stop_at(trainer, *arguments, number=number):
-            if trainer.step == number:
-                raise StopError
-            update(trainer, *arguments)
-
-        monkeypatch.setattr(Trainer, "_update", stop_at)
-        with pytest.raises(StopError):
-            train(config, out, CPU, Silent())
-        monkeypatch.setattr(Trainer, "_update", update)
+        stop_before(monkeypatch, number, config, out)
         train(config, out, CPU, Silent(), resume=True)
         assert_same_run(tmp_path / "whole", out)
 
@@ -192,6 +197,69 @@ def test_a_run_that_ends_before_validation_resumes_to_the_same_bits(tmp_path, mo
             train(config, tmp_path / "stopped", CPU, Silent())
     train(config, tmp_path / "stopped", CPU, Silent(), resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("change", ["delete", "replace"])
+def test_a_run_resumes_without_the_model_that_it_began_with(tmp_path, monkeypatch, change):
+    init = train(tiny_config(tmp_path, epochs=1), tmp_path / "first", CPU, Silent())
+    config = tiny_config(tmp_path, batch_s=1.5, save_every_s=1e-6, **EVERYTHING)
+    config = config.model_copy(update={"init": init})
+    train(config, tmp_path / "whole", CPU, Silent())
+    stop_before(monkeypatch, 3, config, tmp_path / "stopped")
+    if change == "delete":
+        init.unlink()
+    else:
+        other = tiny_config(tmp_path / "elsewhere", TEXTS[:2], epochs=1, seed=77)
+        train(other, tmp_path / "other", CPU, Silent()).replace(init)
+    train(config, tmp_path / "stopped", CPU, Silent(), resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_a_run_does_not_resume_on_other_recordings(tmp_path, monkeypatch):
+    config = tiny_config(tmp_path, batch_s=1.5, save_every_s=1e-6)
+    stop_before(monkeypatch, 2, config, tmp_path / "run")
+    manifest = config.data.train[0]
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(lines[1:]))
+    with pytest.raises(TrainingError, match="training recordings or their texts are others"):
+        train(config, tmp_path / "run", CPU, Silent(), resume=True)
+    manifest.write_text("".join(lines))
+    train(config, tmp_path / "run", CPU, Silent(), resume=True)
+
+
+def test_a_state_without_its_seed_is_of_an_older_version(tmp_path):
+    config = tiny_config(tmp_path, epochs=1)
+    train(config, tmp_path / "run", CPU, Silent())
+    tensors, counters = final_state(tmp_path / "run")
+    del counters["seed"]
+    save_state(tmp_path / "run/state.safetensors", tensors, counters)
+    with pytest.raises(TrainingError, match="older version"):
+        train(config, tmp_path / "run", CPU, Silent(), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("section", "field"),
+    [("data", "lexicon"), ("data", "noise"), ("teacher", "directory"), ("text", "file")],
+)
+def test_a_file_that_is_not_there_is_named_before_any_decoding(
+    tmp_path, monkeypatch, section, field
+):
+    monkeypatch.setattr(loop, "load_corpus", lambda *_: pytest.fail("decoded"))
+    config = tiny_config(tmp_path, phones=True)
+    changed = getattr(config, section).model_copy(update={field: tmp_path / "none"})
+    config = config.model_copy(update={section: changed})
+    with pytest.raises(ConfigError, match=rf"{section}\.{field}: .*none: no such file"):
+        train(config, tmp_path / "run", CPU, Silent())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_does_not_fit_is_named_before_any_decoding(tmp_path, monkeypatch):
+    init = train(tiny_config(tmp_path, epochs=1), tmp_path / "first", CPU, Silent())
+    monkeypatch.setattr(loop, "load_corpus", lambda *_: pytest.fail("decoded"))
+    config = tiny_config(tmp_path).model_copy(update={"init": init})
+    wider = config.model_copy(update={"model": config.model.model_copy(update={"hidden": 8})})
+    with pytest.raises(TrainingError, match="other sizes"):
+        train(wider, tmp_path / "second", CPU, Silent())
 
 
 def test_a_directory_that_holds_a_run_is_refused_without_resume(tmp_path):
