@@ -34,7 +34,7 @@ def load(
     Raises:
         AsrError: The model, its language model or the device cannot be had.
     """
-    from asr.recognizer import load_recognizer  # torch is slow to import
+    from asr.loading import load_recognizer  # torch is slow to import
 
     return load_recognizer(
         Path(model) if model else None,

@@ -245,7 +245,7 @@ def train(
 ) -> None:
     """Train a model, on one device or under torchrun on several."""
     from asr.config import load
-    from asr.recognizer import pick_device
+    from asr.loading import pick_device
     from asr.training.config import RunConfig
     from asr.training.display import ConsoleDisplay
     from asr.training.loop import train as train_model
@@ -343,7 +343,7 @@ def inspect(
     """Training curves, weights, gates, memory and speed of a model."""
     from asr.checkpoint import load_checkpoint
     from asr.commands_insight import run_inspect
-    from asr.recognizer import PRETRAINED
+    from asr.loading import PRETRAINED
 
     checkpoint = load_checkpoint(model or (run / "best.safetensors" if run else PRETRAINED))
     stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -357,14 +357,14 @@ def info(
 ) -> None:
     """What a model is and where it came from, as JSON."""
     from asr.commands import describe
-    from asr.recognizer import PRETRAINED
+    from asr.loading import PRETRAINED
 
     json.dump(describe(model or PRETRAINED), sys.stdout, indent=2)
     sys.stdout.write("\n")
 
 
 def _load(model: Path | None, decoder: str | None, lm: Path | None, device: str) -> Recognizer:
-    from asr.recognizer import load_recognizer
+    from asr.loading import load_recognizer
 
     return load_recognizer(model, decoder=decoder, lm=lm, device=device)
 

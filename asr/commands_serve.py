@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from asr.errors import AsrError, ConfigError
-from asr.recognizer import load_recognizer
+from asr.loading import load_recognizer
 
 try:
     from asr.server.app import Settings, create_app

@@ -22,22 +22,16 @@ from torch.nn.utils.rnn import pad_sequence
 from asr.audio.files import read_blocks
 from asr.audio.samples import as_mono
 from asr.audio.windows import Window, WindowPlan, cut_windows
-from asr.checkpoint import Checkpoint, load_checkpoint
-from asr.config import load
-from asr.decoding import Decoder, DecoderSettings, make_decoder, words_of
-from asr.errors import AsrError, AudioError, ConfigError, DecoderError, DeviceError, TokenizerError
-from asr.lexicon import Lexicon, read_lexicon
-from asr.lm import LstmLm, companion_of, load_lstm_lm, read_words
+from asr.checkpoint import Checkpoint
+from asr.decoding import Decoder, words_of
+from asr.errors import AsrError, AudioError
 from asr.models import Outputs
-from asr.tokenizer import BLANK, Tokenizer
+from asr.tokenizer import BLANK
 from asr.types import Alternative, Emissions, Passage, Segment, Transcript, Word
 
-__all__ = ["PRETRAINED", "Recognizer", "Source", "best_pause", "load_recognizer", "pick_device"]
+__all__ = ["Recognizer", "Source", "best_pause"]
 
 _log = logging.getLogger(__name__)
-
-PRETRAINED = Path(__file__).parent / "pretrained" / "english"
-"""The bundled model: weights, language model and decoder settings."""
 
 Source = str | Path | BinaryIO
 
@@ -294,101 +288,3 @@ def _shortened(passage: Passage, duration: float) -> Passage:
         for one in passage.alternatives
     )
     return replace(passage, end=min(passage.end, duration), alternatives=alternatives)
-
-
-def load_recognizer(
-    model: Path | None = None,
-    *,
-    decoder: str | None = None,
-    lm: Path | None = None,
-    lexicon: Path | None = None,
-    device: str = "auto",
-    batch_windows: int = 8,
-    num_alternatives: int = 0,
-) -> Recognizer:
-    """Open a model, and the language model and decoder settings that lie beside it.
-
-    Args:
-        model: A file, or a folder; the bundled model by default.
-        decoder: "greedy" or "beam"; "beam" by default where there is a language model.
-        lm: Other n-grams than those beside the weights; an LSTM of their name goes with them.
-        lexicon: Other pronunciations than those beside the weights.
-        device: "auto", "cpu" or "cuda".
-        batch_windows: Windows encoded together, copies of one counted (`BiLSTM.hear_as`).
-        num_alternatives: As for `Recognizer`; greedy decoding knows only one.
-
-    Raises:
-        AsrError: One of them is missing, damaged or does not fit.
-    """
-    checkpoint = load_checkpoint(model or PRETRAINED, pick_device(device))
-    lm = lm or checkpoint.language_model()
-    name = decoder or ("beam" if lm else "greedy")
-    file = checkpoint.path.parent / "decoder.yaml"
-    settings = load(DecoderSettings, file) if file.exists() else None
-    if name == "greedy":
-        made = make_decoder(
-            name,
-            checkpoint.tokenizer,
-            word_pieces=checkpoint.word_pieces,
-            greedy=settings.greedy if settings else None,
-        )
-    else:
-        pronunciations = _pronunciations(checkpoint, lexicon)
-        if checkpoint.phones and not pronunciations:
-            _log.warning(
-                "%s: no pronunciations (*.lexicon.xz) beside it, so beam search goes over letters, "
-                "which makes more errors than over its phones",
-                checkpoint.path,
-            )
-        words = read_words(lm) if lm else None
-        made = make_decoder(
-            name,
-            checkpoint.tokenizer,
-            lm=lm,
-            words=words,
-            config=settings,
-            pronunciations=pronunciations,
-            lstm=_companion(lm, words or (), checkpoint.tokenizer) if lm else None,
-        )
-    return Recognizer(
-        checkpoint, made, batch_windows=batch_windows, num_alternatives=num_alternatives
-    )
-
-
-def _companion(lm: Path, words: Sequence[str], tokenizer: Tokenizer) -> LstmLm | None:
-    file = companion_of(lm)
-    if file is None:
-        return None
-    lstm = load_lstm_lm(file)
-    try:
-        for character in filter(tokenizer.can_spell, sorted(set("".join(words)))):
-            lstm.pieces.encode(2 * character)  # as a word's beginning and as its continuation
-    except TokenizerError as error:
-        raise DecoderError(
-            f"{file}: {error}, and {lm} has words with it", "move it away, or train it on such text"
-        ) from error
-    return lstm
-
-
-def _pronunciations(
-    checkpoint: Checkpoint, lexicon: Path | None
-) -> tuple[Tokenizer, Lexicon] | None:
-    lexicon = lexicon or checkpoint.lexicon()
-    if checkpoint.phones is None or lexicon is None:
-        return None
-    return checkpoint.phones, read_lexicon(lexicon, checkpoint.phones.vocabulary)
-
-
-def pick_device(name: str) -> torch.device:
-    """The compute device of that name; "auto" is the GPU where there is one.
-
-    Raises:
-        ConfigError: No such name.
-        DeviceError: There is no GPU.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"no device {name!r}; there are auto, cpu and cuda")
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise DeviceError("no CUDA device found", "use --device cpu")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")

@@ -20,7 +20,7 @@ from pathlib import Path
 import asr
 from asr.data.manifest import read_manifest
 from asr.evaluation import Evaluation, evaluate
-from asr.recognizer import PRETRAINED
+from asr.loading import PRETRAINED
 from asr.systems import OwnSystem, System, open_system
 from asr.types import Utterance
 

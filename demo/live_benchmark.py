@@ -26,7 +26,8 @@ import numpy.typing as npt
 from asr.audio.files import read_audio
 from asr.data.manifest import read_manifest
 from asr.insight.charts import STANDALONE_STYLE, Series, line_chart
-from asr.recognizer import Recognizer, load_recognizer
+from asr.loading import load_recognizer
+from asr.recognizer import Recognizer
 from asr.scoring import score
 from asr.streaming import CHUNK_S, LOOK_AHEAD_S, LiveRecognizer, LiveResult
 from asr.text import get_normaliser

@@ -34,6 +34,7 @@ ROOMS = [
     "data",
     "checkpoint",
     "recognizer",
+    "loading",
     "streaming",
     "scoring",
     "writers",

@@ -14,8 +14,8 @@ from asr.audio.vocal_tract import warp_frequencies
 from asr.checkpoint import load_checkpoint, save_checkpoint
 from asr.decoding import BeamConfig
 from asr.lexicon import PHONES
+from asr.loading import load_recognizer
 from asr.models import BiLSTMConfig, build_model
-from asr.recognizer import load_recognizer
 from asr.tokenizer import ENGLISH, Tokenizer
 
 from .command_line import (

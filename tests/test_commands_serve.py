@@ -13,7 +13,7 @@ import pytest
 from asr import cli, commands_serve
 from asr.commands_serve import ServeOptions, settings_for
 from asr.errors import AsrError, ConfigError
-from asr.recognizer import PRETRAINED
+from asr.loading import PRETRAINED
 
 
 def test_the_defaults_are_for_this_machine_alone():

@@ -10,7 +10,7 @@ import pytest
 import asr
 from asr.audio.files import read_audio
 from asr.data.manifest import read_manifest
-from asr.recognizer import PRETRAINED
+from asr.loading import PRETRAINED
 from asr.scoring import score
 
 ROOT = Path(__file__).parent.parent
