@@ -20,6 +20,8 @@ from asr.types import Emissions
 
 __all__ = ["StreamingEncoder", "chunking_of"]
 
+_PIECE = 1 << 15  # samples
+
 
 def chunking_of(checkpoint: Checkpoint, chunk_s: float, look_ahead_s: float) -> Chunking:
     """Sizes in steps; a chunk has at least one."""
@@ -56,10 +58,12 @@ class StreamingEncoder:
 
     def push(self, samples: npt.NDArray[np.float32]) -> Iterator[Emissions]:
         """Take in a block of any size; give out every chunk whose look-ahead is complete."""
-        self._held = np.concatenate([self._held, samples])
         width = self.chunking.core + self.chunking.look_ahead
-        while self.num_samples >= self._samples_for(self._done + width):
-            yield self._advance(width, self.chunking.core)
+        # In pieces: what is held is copied with every chunk, and a block may be a whole recording.
+        for start in range(0, len(samples), _PIECE):
+            self._held = np.concatenate([self._held, samples[start : start + _PIECE]])
+            while self.num_samples >= self._samples_for(self._done + width):
+                yield self._advance(width, self.chunking.core)
 
     def finish(self) -> Iterator[Emissions]:
         """The recording has ended: what is left, with less look-ahead or none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from asr.audio.augment import AugmentConfig
 from asr.audio.features import FeatureConfig
@@ -49,6 +49,11 @@ class DataConfig(Config):
     """Of an utterance to be heard together with another one, as one recording."""
     join_max_s: float = Field(16.0, ge=0)
     """Longest such pair."""
+
+    @field_validator("train", "valid", mode="before")
+    @classmethod
+    def _one_is_several(cls, given: object) -> object:
+        return [given] if isinstance(given, str | Path) else given
 
 
 class TeacherConfig(Config):

@@ -120,6 +120,13 @@ def test_what_is_held_does_not_grow(checkpoint):
     assert max(held) <= (1 + 10 + 6) * STEP + 5 * STEP
 
 
+def test_of_a_block_as_long_as_a_recording_little_is_held(checkpoint):
+    encoder = StreamingEncoder(checkpoint, Chunking(8, 6))
+    held = [len(encoder._held) for _ in encoder.push(noise(60 * RATE))]
+    assert len(held) > 180
+    assert max(held) < 4 * RATE
+
+
 def test_nothing_in_gives_nothing_out(checkpoint):
     encoder = StreamingEncoder(checkpoint, Chunking(10, 6))
     assert list(encoder.push(noise(0))) == []

@@ -25,6 +25,11 @@ def test_two_lists_of_manifests_are_enough():
     assert config.model.phone_layer is None
 
 
+def test_a_single_manifest_needs_no_list():
+    config = build(RunConfig, {"data": {"train": "a.jsonl", "valid": "b.jsonl"}}, "run.yaml")
+    assert config == build(RunConfig, {"data": DATA}, "run.yaml")
+
+
 @pytest.mark.parametrize("missing", ["train", "valid"])
 def test_a_run_without_data_is_refused_before_anything_is_decoded(missing):
     for data in ({**DATA, missing: []}, {k: v for k, v in DATA.items() if k != missing}):
