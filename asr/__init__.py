@@ -19,6 +19,7 @@ def load(
     model: str | Path | None = None,
     *,
     decoder: str | None = None,
+    lm: str | Path | None = None,
     device: str = "auto",
     num_alternatives: int = 0,
 ) -> Recognizer:
@@ -27,6 +28,8 @@ def load(
     Args:
         model: A model file, or a folder with one and its language model.
         decoder: "greedy" or "beam"; by default "beam" where there is a language model.
+        lm: Another n-gram language model; what has its name beside it belongs to it (*.lstm,
+            *.lexicon.xz).
         device: "auto", "cpu" or "cuda".
         num_alternatives: Texts that fit, best first, at most so many of each passage, in
             `Transcript.passages`; 0 for none but the transcript.
@@ -39,6 +42,7 @@ def load(
     return load_recognizer(
         Path(model) if model else None,
         decoder=decoder,
+        lm=Path(lm) if lm else None,
         device=device,
         num_alternatives=num_alternatives,
     )

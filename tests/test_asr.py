@@ -8,11 +8,19 @@ import pytest
 import asr
 from asr.decoding import PhoneBeamDecoder, WordPieceDecoder
 from asr.errors import CheckpointError, ConfigError
+from asr.loading import PRETRAINED
 
 
 def test_the_bundled_model_is_searched_with_its_language_model():
     assert isinstance(asr.load().decoder, PhoneBeamDecoder)
     assert isinstance(asr.load(decoder="greedy").decoder, WordPieceDecoder)
+
+
+def test_another_language_model_may_be_named(tmp_path):
+    file = tmp_path / "own.lm"
+    file.write_bytes((PRETRAINED / "english.lm").read_bytes())
+    decoder = asr.load(lm=file).decoder
+    assert (decoder.lm, decoder.lstm) == (file, None)
 
 
 def test_what_is_not_there_is_named(tmp_path):
