@@ -183,7 +183,7 @@ class WordSearch:
             return kenlm.KenLM(str(self.lm), dictionary)
         # KenLM quotes what it read; where that is not UTF-8, the message itself cannot be read.
         except (RuntimeError, UnicodeDecodeError) as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = (str(error).strip().splitlines() or ["KenLM cannot read it"])[-1]
             raise DecoderError(
                 f"{self.lm}: not a language model, or damaged ({reason})", _LM_HINT
             ) from error

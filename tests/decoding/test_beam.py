@@ -248,6 +248,15 @@ def test_a_damaged_language_model_is_named_in_one_line(content, tmp_path):
     assert "ARPA" in raised.value.hint
 
 
+def test_a_damaged_language_model_is_named_where_kenlm_gives_no_reason(arpa, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr("flashlight.lib.text.decoder.kenlm.KenLM", refuse)
+    with pytest.raises(DecoderError, match=r"damaged \(KenLM cannot read it\)"):
+        BeamDecoder(TOKENIZER, lm=arpa, words=["cat"]).prepare()
+
+
 def test_a_missing_language_model_is_named(tmp_path):
     with pytest.raises(DecoderError, match=r"nowhere\.lm: no such language model"):
         BeamDecoder(TOKENIZER, lm=tmp_path / "nowhere.lm", words=["cat"]).prepare()
