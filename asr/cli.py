@@ -375,6 +375,7 @@ def main(arguments: list[str] | None = None) -> Any:
     # are the whole program: another one has its own pipes and sockets.
     if arguments is None and hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPIPE})  # a parent may have blocked it
     try:
         return app(arguments)  # typer ends with 2 on wrong usage and with 130 on Ctrl-C
     except AsrError as error:

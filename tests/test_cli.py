@@ -422,17 +422,21 @@ def test_control_c_ends_with_130(asr, model, sound, monkeypatch):
     assert "Traceback" not in result.err
 
 
-def test_a_reader_that_goes_away_is_no_error(model):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "asr", "info", str(model)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+@pytest.mark.parametrize("how", [signal.SIG_BLOCK, signal.SIG_UNBLOCK])
+def test_a_reader_that_goes_away_is_no_error(model, how):
+    before = signal.pthread_sigmask(how, {signal.SIGPIPE})  # a program inherits what is blocked
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "asr", "info", str(model)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     process.stdout.close()
-    errors = process.stderr.read()
+    errors = process.stderr.read().decode()
     process.stderr.close()
-    process.wait(120)
-    assert errors == b""
+    assert (process.wait(120), errors) == (-signal.SIGPIPE, ""), errors
 
 
 def test_calling_it_from_a_program_leaves_that_programs_signals_alone(asr, model):
