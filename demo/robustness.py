@@ -1,14 +1,14 @@
-"""Our model where sound is worse than its recordings: noise, other voices, rooms, a telephone.
+"""Our model where sound is worse than its recordings: noise, voices, rooms, telephone, MP3.
 
     pip install '.[compare]'
     python demo/robustness.py dev.jsonl --most 100
 
-The same utterances under each condition, against the same texts. Voices behind the speaker and
-clipping are made as training makes them (of recordings that it does not have). The rest is not:
-training's noises are recorded ones, its rooms statistical and its telephone only takes away what
-is above 4 kHz; these noises are computed, these rooms have walls (pyroomacoustics, image-source
-method of Allen and Berkley 1979), and the telephone takes the bass as well and codes what is
-left. Intervals are 95 % bootstraps by speaker.
+The same utterances under each condition, against the same texts. Voices behind the speaker,
+clipping and MP3 are made as training makes them (of recordings that it does not have). The rest
+is not: training's noises are recorded ones, its rooms statistical and its telephone only takes
+away what is above 4 kHz; these noises are computed, these rooms have walls (pyroomacoustics,
+image-source method of Allen and Berkley 1979), and the telephone takes the bass as well and codes
+what is left. Intervals are 95 % bootstraps by speaker.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import torch
 from torchaudio.functional import mu_law_decoding, mu_law_encoding
 
 import asr
+from asr.audio.codecs import through_mp3
 from asr.audio.files import read_audio
 from asr.data.manifest import read_manifest
 from asr.errors import AsrError
@@ -97,6 +98,7 @@ def conditions(voices: list[Samples]) -> dict[str, Change]:
         "hall of 8 x 12 m, 3 m away": partial(_in_a_room, size=(8, 12, 4), away_m=3, rt60_s=0.8),
         "telephone (300 to 3,400 Hz, mu-law)": _telephone,
         "30 dB too loud, clipped": _clipped,
+        "MP3, 16 kbit/s": lambda samples, rate, rng: through_mp3(samples, rate, 16),
     }
 
 

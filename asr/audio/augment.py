@@ -17,6 +17,7 @@ import soxr
 import torch
 from pydantic import AfterValidator, Field
 
+from asr.audio.codecs import through_mp3
 from asr.audio.equalizer import equalize, random_response
 from asr.audio.rooms import reverberate, room_response
 from asr.config import Config, Range
@@ -72,6 +73,10 @@ class AugmentConfig(Config):
     overdrive_db: Range = (6.0, 30.0)
     narrowband_probability: float = Field(0.1, ge=0, le=1)
     """Band-limit to 4 kHz, as a telephone does."""
+    mp3_probability: float = Field(0.4, ge=0, le=1)
+    """Of a recording that was an MP3 file."""
+    mp3_kbit_s: Annotated[Range, _POSITIVE] = (16.0, 64.0)
+    """Low ones as often as high ones, by their logarithm."""
     frequency_masks: int = Field(2, ge=0)
     frequency_width: int = Field(20, ge=0)
     time_masks_per_s: float = Field(0.4, ge=0)
@@ -103,7 +108,7 @@ class Waveforms(Protocol):
 
 
 class WaveformAugmenter:
-    """Speed, silence, room, noise, microphone, band and level: in the order of the world."""
+    """Speed, silence, room, noise, microphone, band, level, codec: in the order of the world."""
 
     def __init__(
         self,
@@ -175,7 +180,11 @@ class WaveformAugmenter:
             samples = _louder(samples, rng.uniform(*config.overdrive_db)).clip(-1, 1)
         if rng.random() < config.narrowband_probability:
             samples = _narrowband(samples, self.sample_rate)
-        return _louder(samples, rng.uniform(*config.gain_db)).clip(-1, 1)
+        samples = _louder(samples, rng.uniform(*config.gain_db)).clip(-1, 1)
+        if rng.random() < config.mp3_probability:
+            kbit_s = float(np.exp(rng.uniform(*np.log(config.mp3_kbit_s))))
+            samples = through_mp3(samples, self.sample_rate, kbit_s)
+        return samples
 
     def _room(self, rng: np.random.Generator) -> npt.NDArray[np.float64]:
         config = self.config

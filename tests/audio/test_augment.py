@@ -27,6 +27,7 @@ NOTHING = AugmentConfig(
     microphone_probability=0,
     overdrive_probability=0,
     narrowband_probability=0,
+    mp3_probability=0,
 )
 EVERYTHING = AugmentConfig(
     silence_probability=1,
@@ -36,6 +37,7 @@ EVERYTHING = AugmentConfig(
     microphone_probability=1,
     overdrive_probability=1,
     narrowband_probability=1,
+    mp3_probability=1,
 )
 
 
@@ -165,6 +167,15 @@ def test_a_microphone_makes_some_frequencies_louder_than_others():
     # 6.1 dB for eight such cosines at these frequencies; medians of 20 lie between 2.8 and 10.4.
     assert 2.8 < np.median(spread) < 10.4
     np.testing.assert_allclose(gains_db(0.0, 0), 0, atol=0.01)
+
+
+def test_an_mp3_file_is_no_longer_nor_later_and_not_the_same():
+    samples = noise(8000)
+    found, places = augmenter(mp3_probability=1)([samples], rng())
+    assert found.shape == samples.shape
+    assert places == [Placement(0, 1.0)]
+    # Noise is what costs most bits; most of it survives the highest of these rates.
+    assert 0 < power(found - samples) < power(samples)
 
 
 def test_a_room_keeps_length_and_loudness():
@@ -325,6 +336,7 @@ def test_every_speed_and_every_transform_is_drawn_as_often_as_configured():
         overdrive_probability=0,
         microphone_probability=0,
         narrowband_probability=0,
+        mp3_probability=0,
     )
     augment, generator, samples = WaveformAugmenter(config, RATE, [noise(50)]), rng(9), noise(20, 5)
     noisy = sum(not np.array_equal(augment([samples], generator)[0], samples) for _ in range(500))
