@@ -23,12 +23,15 @@ def lm_build(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="order=4, vocabulary_size=60000, ...")
     ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="List of words to know even if no text has them.")
+    ] = None,
 ) -> None:
     """Estimate a modified Kneser-Ney n-gram model from text."""
     from asr.commands_build import run_lm_build
 
     with show_progress() as progress:
-        run_lm_build(texts, output, overrides or [], stderr, progress)
+        run_lm_build(texts, output, overrides or [], words, stderr, progress)
 
 
 @lm_app.command("train")

@@ -19,17 +19,23 @@ __all__ = ["run_lexicon_build", "run_lm_build", "run_lm_train", "run_word_pieces
 
 
 def run_lm_build(
-    texts: list[Path], output: Path, overrides: list[str], stderr: Console, progress: Progress
+    texts: list[Path],
+    output: Path,
+    overrides: list[str],
+    words: Path | None,
+    stderr: Console,
+    progress: Progress,
 ) -> None:
     """Estimate a language model and say what it holds."""
     config = build(LmConfig, parse_overrides(overrides), "--set")
-    try_to_write(output, *texts)
+    try_to_write(output, *texts, *([words] if words else []))
     task = progress.add_task("reading", total=1.0)
     report = build_lm(
         texts,
         output,
         config,
         lambda stage, part: progress.update(task, description=stage, completed=part),
+        words,
     )
     for note in report.notes:
         stderr.print(f"[yellow]note:[/] {escape(note)}")

@@ -26,6 +26,7 @@ def test_a_language_model_is_built_from_a_text(asr, tmp_path):
     "command",
     [
         ("lm", "build", "TEXT", "-o", "TEXT", "--set", "order=2"),
+        ("lm", "build", "OTHER", "-o", "TEXT", "--words", "TEXT"),
         ("word-pieces", "build", "TEXT", "-o", "TEXT", "--size", "40"),
         ("lexicon", "build", "TEXT", "-o", "TEXT"),
         ("lexicon", "build", "OTHER", "-o", "TEXT", "--dictionary", "TEXT"),

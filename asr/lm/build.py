@@ -14,7 +14,7 @@ from asr.config import Config
 from asr.errors import ConfigError
 from asr.lm.arpa import write_arpa
 from asr.lm.binary import write_binary
-from asr.lm.corpus import Corpus, Progress, read_corpus
+from asr.lm.corpus import Corpus, Progress, read_corpus, read_word_list
 from asr.lm.counts import count_ngrams
 from asr.lm.kneser_ney import Discounts, Model, estimate
 from asr.lm.pruning import prune_by_entropy
@@ -89,7 +89,11 @@ class LmReport:
 
 
 def build_lm(
-    texts: Sequence[Path], out: Path, config: LmConfig, progress: Progress | None = None
+    texts: Sequence[Path],
+    out: Path,
+    config: LmConfig,
+    progress: Progress | None = None,
+    words: Path | None = None,
 ) -> LmReport:
     """Estimate a modified Kneser-Ney model and write it, whole or not at all.
 
@@ -98,13 +102,16 @@ def build_lm(
         out: ARPA text if the name ends in .arpa or .arpa.gz, else a KenLM binary trie.
         config: Order, vocabulary, pruning and precision.
         progress: Called with the stage and the part of it that is done.
+        words: List of words that the model is to know besides, in the texts or not. Those that
+            are not are as probable as a word nobody has seen.
 
     Raises:
-        ManifestError: A text that is missing, damaged or empty.
+        ManifestError: A text or list that is missing, damaged or empty.
         ConfigError: The model cannot be written there.
     """
+    listed = read_word_list(words) if words else ()
     corpus = read_corpus(
-        texts, config.vocabulary_size, config.min_count, config.normalise, progress
+        texts, config.vocabulary_size, config.min_count, config.normalise, listed, progress
     )
     levels = count_ngrams(corpus, config.order, progress)
     if progress:

@@ -9,7 +9,7 @@ import re
 import tempfile
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
 from itertools import count
@@ -31,6 +31,7 @@ __all__ = [
     "map_array",
     "read_corpus",
     "read_sentences",
+    "read_word_list",
 ]
 
 Progress = Callable[[str, float], None]
@@ -72,10 +73,10 @@ class Corpus:
 class _Reader:
     """Numbers words in the order in which they are met, and counts the lines that do not fit."""
 
-    def __init__(self, normalise: bool) -> None:
+    def __init__(self, normalise: bool, words: Collection[str]) -> None:
         self.ids: dict[str, int] = defaultdict(count().__next__)
-        for special in (UNK, BOS, EOS):
-            self.ids[special]
+        for word in (UNK, BOS, EOS, *words):
+            self.ids[word]
         self.normalise = normalise
         self.num_skipped = 0
 
@@ -99,6 +100,7 @@ def read_corpus(
     vocabulary_size: int | None = None,
     min_count: int = 1,
     normalise: bool = False,
+    words: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Corpus:
     """Read plain, .xz, .gz or .bz2 text, one sentence a line, in one pass and bounded memory.
@@ -108,19 +110,20 @@ def read_corpus(
         vocabulary_size: Keep the most frequent words only (of equals, the first in the alphabet).
         min_count: Keep words seen at least so often.
         normalise: Apply `asr.text.normalise_target` to every line first.
+        words: In the vocabulary beside those, in the text or not.
         progress: Told after each block.
 
     Raises:
         ManifestError: A file that is missing, damaged, or not UTF-8; or no sentence in any.
     """
-    reader = _Reader(normalise)
+    reader = _Reader(normalise, words)
     with tempfile.TemporaryFile() as file:
         for block, done in _blocks(paths):
             reader.encode(block).tofile(file)
             if progress:
                 progress("reading text", done)
         tokens = _map_tokens(file, paths, reader.num_skipped)
-    return _finish(tokens, reader, vocabulary_size, min_count)
+    return _finish(tokens, reader, vocabulary_size, min_count, words)
 
 
 def read_sentences(path: Path) -> list[str]:
@@ -130,6 +133,21 @@ def read_sentences(path: Path) -> list[str]:
         ManifestError: The file is missing, damaged, or not UTF-8.
     """
     return [line for block, _ in _blocks([path]) for line in block.splitlines() if line.strip()]
+
+
+def read_word_list(path: Path) -> list[str]:
+    """The different words of plain or compressed text, normalised as targets of training are.
+
+    Words with other characters than a-z and apostrophes are left out.
+
+    Raises:
+        ManifestError: The file is missing, damaged, or not UTF-8, or there is no word in it.
+    """
+    found = {w for line in read_sentences(path) for w in normalise_target(line).split()}
+    words = sorted(word for word in found if not _FOREIGN.search(word))
+    if not words:
+        raise ManifestError(f"{path}: no words", "one a line, of a-z and apostrophes")
+    return words
 
 
 def _blocks(paths: Sequence[Path]) -> Iterator[tuple[str, float]]:
@@ -173,11 +191,13 @@ def map_array(size: int) -> Tokens:
         return np.memmap(file, np.uint32, "w+", shape=(size,))
 
 
-def _finish(tokens: Tokens, reader: _Reader, size: int | None, min_count: int) -> Corpus:
+def _finish(
+    tokens: Tokens, reader: _Reader, size: int | None, min_count: int, also: Collection[str]
+) -> Corpus:
     """Choose the vocabulary and replace the ids of the reader by those of the vocabulary."""
     words = list(reader.ids)
     counts = count_ids(tokens, len(words))
-    vocabulary = Vocabulary.of(_choose(words, counts, size, min_count))
+    vocabulary = Vocabulary.of({*_choose(words, counts, size, min_count), *also})
     final = {word: i for i, word in enumerate(vocabulary.words)}
     table = np.array([final.get(word, 0) for word in words], np.uint32)
     for start in range(0, len(tokens), _BLOCK_CHARACTERS):

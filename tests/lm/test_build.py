@@ -49,6 +49,37 @@ def test_the_vocabulary_is_limited(tmp_path):
     assert report.num_unknown > 0
 
 
+def test_listed_words_are_known_and_as_probable_as_one_that_nobody_has_seen(tmp_path):
+    (tmp_path / "words.txt").write_text("Hanoi\nlaptop's\nthe\ncafé\nsmørrebrød\n")
+    words = tmp_path / "words.txt"
+    report = build_lm([TEXT], tmp_path / "lm", LmConfig(order=3), words=words)
+    assert set(read_words(tmp_path / "lm")) == WORDS | {"hanoi", "laptop's", "cafe"}
+    assert report.num_ngrams == (86, 483, 666)
+    assert (report.num_words, report.num_unknown) == (sum(len(x.split()) for x in LINES), 0)
+    model = NgramModel.load(tmp_path / "lm")
+    unseen = [model.score_alone(word) for word in ("hanoi", "laptop's", "cafe", "nobody")]
+    assert unseen == pytest.approx([unseen[0]] * 4)
+    known = [model.score_alone(word) for word in WORDS]
+    assert max(unseen) < min(known)
+
+
+def test_listed_words_stay_where_rare_ones_are_left_out(tmp_path):
+    rarest = min(sorted(WORDS), key=lambda word: sum(x.split().count(word) for x in LINES))
+    (tmp_path / "words.txt").write_text(rarest)
+    options = LmConfig(order=2, vocabulary_size=10)
+    build_lm([TEXT], tmp_path / "without", options)
+    build_lm([TEXT], tmp_path / "with", options, words=tmp_path / "words.txt")
+    assert {*read_words(tmp_path / "with")} == {*read_words(tmp_path / "without"), rarest}
+    model = NgramModel.load(tmp_path / "with")
+    assert model.score_alone(rarest) > model.score_alone("unheard")
+
+
+def test_a_list_without_words_is_refused(tmp_path):
+    (tmp_path / "words.txt").write_text("123\n")
+    with pytest.raises(ManifestError, match="no words"):
+        build_lm([TEXT], tmp_path / "lm", LmConfig(), words=tmp_path / "words.txt")
+
+
 def test_pruning_by_count_or_entropy_makes_the_file_smaller(tmp_path):
     sizes = [
         build_lm([TEXT], tmp_path / "lm", LmConfig(order=3, **options)).size
