@@ -113,11 +113,15 @@ def _pronunciations(
     unknown = [word for word in words if word not in found.pronunciations]
     if unknown:
         _log.warning(
-            "%s: %d of %d words (%s, ...) have no pronunciation in %s and cannot come out; "
+            "%s: %d of %d words (%s) have no pronunciation in %s and cannot come out; "
             "make one for all with: asr lexicon build %s -o %s",
-            *(lm, len(unknown), len(words), ", ".join(unknown[:3]), file, lm, own),
+            *(lm, len(unknown), len(words), _some(unknown), file, lm, own),
         )
     return checkpoint.phones, found
+
+
+def _some(words: Sequence[str]) -> str:
+    return ", ".join([*words[:3], "..."] if len(words) > 3 else words)
 
 
 def pick_device(name: str) -> torch.device:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -32,6 +33,7 @@ _KNOWN = frozenset(
         *("timestamp_granularities", "timestamp_granularities[]"),
     )
 )
+_CHARSETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1")
 _MOST_FIELDS = 64
 _FIELD_BYTES = 64 * 1024
 _HEADER_LENGTH = 1000
@@ -135,10 +137,7 @@ async def read_order(request: Request, limits: Limits, check_language: bool) -> 
     Raises:
         RefusedError: 400, 408, 413 or 415.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
-        message = f"content type {kind or 'missing'!r}; needed multipart/form-data"
-        raise RefusedError(415, message, "unsupported_media_type")
+    _check_kind(request.headers.get("content-type", ""))
     parser = MultiPartParser(
         request.headers,
         _body(request, limits),
@@ -156,6 +155,18 @@ async def read_order(request: Request, limits: Limits, check_language: bool) -> 
     except RefusedError:
         await form.close()
         raise
+
+
+def _check_kind(content_type: str) -> None:
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        found = kind.decode("latin-1") or "missing"
+        message = f"content type {found!r}; needed multipart/form-data"
+        raise RefusedError(415, message, "unsupported_media_type")
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in _CHARSETS:  # Python knows some that make text of no Unicode
+        message = f"charset {charset!r}; needed utf-8"
+        raise RefusedError(415, message, "unsupported_media_type")
 
 
 async def _body(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:

@@ -133,6 +133,12 @@ def test_fields_of_any_name_are_answered(host, sound, name, shown):
     assert len(response.headers["x-ignored-fields"]) < 1100
 
 
+# Half of a character beyond 16 bits, if read as UTF-7.
+_SURROGATE = (
+    b'--x\r\ncontent-disposition: form-data; name="file"; filename="+2D0-"\r\n\r\njunk\r\n--x--\r\n'
+)
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "status"),
     [
@@ -140,6 +146,8 @@ def test_fields_of_any_name_are_answered(host, sound, name, shown):
         (b"", "", 415),
         (b"junk", "multipart/form-data", 400),
         (b"junk", "multipart/form-data; boundary=x", 400),
+        (_SURROGATE, "multipart/form-data; boundary=x; charset=utf-7", 415),
+        (_SURROGATE, "multipart/form-data; boundary=x; charset=UTF8", 415),  # no recording in it
     ],
 )
 def test_what_is_no_form_is_refused(host, content, kind, status):
