@@ -10,6 +10,8 @@ import pytest
 import asr
 from asr.audio.files import read_audio
 from asr.data.manifest import read_manifest
+from asr.lexicon import PHONES, read_lexicon
+from asr.lm import read_words
 from asr.loading import PRETRAINED
 from asr.scoring import score
 
@@ -29,6 +31,13 @@ def beam():
 
 def test_the_bundled_files_are_at_most_40_megabytes():
     assert sum(path.stat().st_size for path in PRETRAINED.iterdir()) <= 40e6
+
+
+def test_words_that_are_younger_than_the_books_are_known():
+    lexicon = read_lexicon(PRETRAINED / "english.lexicon.xz", PHONES)
+    words = {"internet", "email", "website", "online", "laptop", "software", "pizza"}
+    assert words <= lexicon.pronunciations.keys()
+    assert words <= set(read_words(PRETRAINED / "english.lm"))
 
 
 def test_most_words_of_the_demo_clips_are_recognised(beam):
