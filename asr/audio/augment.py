@@ -17,10 +17,11 @@ import soxr
 import torch
 from pydantic import AfterValidator, Field
 
-from asr.audio.codecs import through_mp3
+from asr.audio.codecs import MP3_RATES, through_mp3
 from asr.audio.equalizer import equalize, random_response
 from asr.audio.rooms import reverberate, room_response
 from asr.config import Config, Range
+from asr.errors import ConfigError
 
 __all__ = [
     "AugmentConfig",
@@ -124,7 +125,15 @@ class WaveformAugmenter:
             sample_rate: Hz, of everything.
             noises: Added to recordings; none, and none is.
             voices: Utterances to be heard behind others; none, and none are.
+
+        Raises:
+            ConfigError: MP3 is asked for, and cannot have this sample rate.
         """
+        if config.mp3_probability and sample_rate not in MP3_RATES:
+            raise ConfigError(
+                f"augment.mp3_probability: MP3 has no sample rate of {sample_rate} Hz",
+                "set augment.mp3_probability=0, or features.sample_rate to a rate of MP3",
+            )
         self.config = config
         self.sample_rate = sample_rate
         self.noises = noises

@@ -8,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-__all__ = ["through_mp3"]
+__all__ = ["MP3_RATES", "through_mp3"]
+
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+"""Sample rates (Hz) that an MP3 file can have."""
 
 _KBIT_S = {  # of MPEG-2.5, 2 and 1, layer III: lowest and highest, by the highest sample rate
     12000: (8, 64),
@@ -25,7 +28,7 @@ def through_mp3(
 
     Args:
         samples: float32 (num_samples,), in [-1, 1].
-        sample_rate: Hz; one of MP3's (8000 to 48000).
+        sample_rate: Hz, one of `MP3_RATES`.
         kbit_s: Kilobits a second; the nearest constant rate that MP3 has is taken.
     """
     if not len(samples):  # a file of nothing cannot be opened again

@@ -15,6 +15,7 @@ from asr.audio.augment import (
     babble,
     spec_augment,
 )
+from asr.errors import ConfigError
 
 RATE = 16000
 NOTHING = AugmentConfig(
@@ -176,6 +177,15 @@ def test_an_mp3_file_is_no_longer_nor_later_and_not_the_same():
     assert places == [Placement(0, 1.0)]
     # Noise is what costs most bits; most of it survives the highest of these rates.
     assert 0 < power(found - samples) < power(samples)
+
+
+@pytest.mark.parametrize("sample_rate", [20_000, 96_000])
+def test_a_rate_that_mp3_has_not_is_refused_before_the_work(sample_rate):
+    with pytest.raises(ConfigError, match=f"no sample rate of {sample_rate} Hz"):
+        WaveformAugmenter(AugmentConfig(), sample_rate, [])
+    samples = noise(500)
+    unchanged, _ = WaveformAugmenter(NOTHING, sample_rate, [])([samples], rng())
+    np.testing.assert_array_equal(unchanged, samples)
 
 
 def test_a_room_keeps_length_and_loudness():
