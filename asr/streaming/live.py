@@ -136,9 +136,9 @@ class LiveRecognizer:
         """Make the first steps of the passage final; the rest begins the next passage."""
         words, self._passage = self._passage.split(num_steps)
         self._levels.forget(self._passage.start)
-        self._shown = ""
-        if words:
-            yield LiveResult(_segment(words, self.seconds), is_final=True)
+        shown, self._shown = self._shown, ""
+        if words or shown:  # what was shown may be nothing in the end, and is taken back then
+            yield LiveResult(_segment(words, self.seconds), is_final=bool(words))
 
     def _forget_silence(self) -> None:
         excess = len(self._passage) - round(KEPT_SILENCE_S / self._step_s)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr.decoding.greedy import GreedyStream
 from asr.errors import AudioError
 from asr.streaming import LiveRecognizer
 from asr.streaming.live import (
@@ -15,6 +16,7 @@ from asr.streaming.live import (
     PAUSE_S,
     QUIET_PAUSE_S,
 )
+from asr.types import Hypothesis
 
 from ..test_recognizer import noise, tiny_recognizer
 from ..tones import RATE, STEP, STEP_S, listener, play, text
@@ -88,6 +90,14 @@ def test_partial_results_come_with_closed_words_and_only_when_the_text_changes()
         ("ab cd efgh", False),
         ("ab cd efgh", True),
     ]
+
+
+def test_what_was_shown_is_taken_back_where_the_end_finds_no_words(monkeypatch):
+    # A search weighs its candidates at the end only, and may then prefer silence.
+    monkeypatch.setattr(GreedyStream, "finish", lambda stream: Hypothesis((), (), 0.0))
+    results = run(play("aa-bb|" + "-" * 60 + "cc-dd|" + "-" * 60), chunk_s=0.32, look_ahead_s=0.0)
+    texts = [(result.segment.text, result.is_final) for result in results]
+    assert texts == [("ab", False), ("", False), ("cd", False), ("", False)]
 
 
 def moment_of_final(path, **options):
