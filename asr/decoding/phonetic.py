@@ -29,6 +29,8 @@ from asr.types import Emissions, Hypothesis
 
 __all__ = ["PhoneBeamDecoder"]
 
+_AT_ONCE = 16  # texts
+
 
 class PhoneBeamDecoder:
     """Hypotheses are in letters, like those of every decoder."""
@@ -103,6 +105,8 @@ class PhoneBeamDecoder:
         self, found: Iterable[Found], emissions: Emissions, num_best: int
     ) -> list[Hypothesis]:
         """The best of the search's results by phones and letters together."""
+        if not len(emissions):
+            return [Hypothesis((), (), 0.0)]
         # First, so that a text whose letters need more steps than there are shuts out no other.
         fitting = (one for one in found if is_feasible(self._spelling(one), len(emissions)))
         again = weigh_again(fitting, self.config, self.lstm, self.config.candidates)
@@ -166,6 +170,8 @@ class PhoneStream:
 
     def best(self) -> Hypothesis:
         """The words closed so far on the phones' best path; later steps may change them."""
+        if not self._heard:
+            return Hypothesis((), (), 0.0)
         found = self._stream.best()
         heard = self._emissions()
         tokens = self._decoder._spelling(found)
@@ -175,6 +181,8 @@ class PhoneStream:
 
     def finish(self) -> Hypothesis:
         """The result; nothing can be pushed after it."""
+        if not self._heard:
+            return Hypothesis((), (), 0.0)
         return self._decoder.weigh(self._stream.finish(), self._emissions(), 1)[0]
 
     def _emissions(self) -> Emissions:
@@ -183,7 +191,15 @@ class PhoneStream:
 
 
 def _letter_scores(log_probs: torch.Tensor, texts: list[list[int]]) -> torch.Tensor:
-    """Natural log-probability of each text, (texts,); minus infinity where it is impossible."""
+    """Natural log-probability of each text, (texts,); minus infinity where it is impossible.
+
+    A few at a time: CTC keeps the probabilities of every step and text.
+    """
+    few = (texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE))
+    return torch.cat([_few_letter_scores(log_probs, some) for some in few])
+
+
+def _few_letter_scores(log_probs: torch.Tensor, texts: list[list[int]]) -> torch.Tensor:
     lengths = torch.tensor([len(text) for text in texts])
     targets = pad_sequence([torch.tensor(text, dtype=torch.int64) for text in texts], True)
     emissions = log_probs.detach().float().cpu()[None].expand(len(texts), -1, -1)

@@ -101,12 +101,14 @@ class WordPieceStream:
 
     def best(self) -> Hypothesis:
         """The words closed so far; later steps only add to them."""
-        return self._decoder.spelled(self._path.best(), self._emissions())
+        return self._spelled(self._path.best())
 
     def finish(self) -> Hypothesis:
         """All of the path."""
-        return self._decoder.spelled(self._path.finish(), self._emissions())
+        return self._spelled(self._path.finish())
 
-    def _emissions(self) -> Emissions:
+    def _spelled(self, pieces: Hypothesis) -> Hypothesis:
+        if not pieces.tokens:  # perhaps nothing has been heard at all
+            return pieces
         self._heard = [Emissions.join(self._heard)]
-        return self._heard[0]
+        return self._decoder.spelled(pieces, self._heard[0])

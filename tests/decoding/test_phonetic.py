@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from asr.ctc import ctc_loss
 from asr.decoding import BeamConfig, PhoneBeamDecoder, make_decoder
+from asr.decoding.phonetic import _letter_scores
 from asr.decoding.search import WordSearch
 from asr.errors import DecoderError
 from asr.lexicon import Lexicon
@@ -246,3 +247,16 @@ def test_a_sure_sound_is_a_sure_word(decoder):
     )
     assert text(sure) == text(unsure) == "cat"
     assert unsure.confidences[0] < sure.confidences[0]
+
+
+def test_nothing_heard_is_nothing_said(decoder):
+    assert decoder.stream().best().tokens == decoder.stream().finish().tokens == ()
+    (found,) = decoder.decode(random_emissions(0, 0))
+    assert (found.tokens, found.score) == ((), 0.0)
+
+
+def test_texts_are_scored_as_one_by_one_however_many_there_are():
+    log_probs = random_emissions(1, 12).log_probs
+    texts = [TOKENIZER.encode(word) for word in ("a", "cat", "tack", "a cat", "zoo") * 9]
+    alone = [float(_letter_scores(log_probs, [text])) for text in texts]
+    assert _letter_scores(log_probs, texts).tolist() == pytest.approx(alone, abs=1e-4)

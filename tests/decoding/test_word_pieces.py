@@ -103,3 +103,9 @@ def test_greedy_decoding_goes_over_word_pieces_where_a_model_has_them():
 def test_emissions_without_word_pieces_have_an_error():
     with pytest.raises(DecoderError, match="no word pieces"):
         DECODER.decode(spelled("abc"))
+
+
+def test_nothing_heard_is_nothing_said():
+    assert DECODER.stream().best().tokens == DECODER.stream().finish().tokens == ()
+    (found,) = DECODER.decode(heard("", ""))
+    assert (found.tokens, found.score) == ((), 0.0)
