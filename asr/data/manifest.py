@@ -81,7 +81,17 @@ def _parse(line: bytes) -> dict[str, Any]:
         raise _LineError(f"not JSON ({error})") from error
     if not isinstance(entry, dict):
         raise _LineError(f"a JSON {type(entry).__name__}, not an object")
+    if rb"\ud" in line.lower() and not _is_unicode(entry):
+        raise _LineError("half a surrogate pair, as in the name of a file that is not Unicode")
     return {key: value for key, value in entry.items() if value is not None or key not in _KNOWN}
+
+
+def _is_unicode(entry: dict[str, Any]) -> bool:
+    try:
+        json.dumps(entry, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check(entry: dict[str, Any], need_text: bool) -> dict[str, Any]:

@@ -113,6 +113,9 @@ def test_unicode_line_separators_inside_a_text_do_not_end_the_line(manifest):
         ('{"audio_filepath": "a.wav", "duration": 1e999}', "duration is Infinity"),
         ('{"audio_filepath": "a.wav", "duration": 1' + "0" * 400 + "}", "duration is 1000"),
         ('{"audio_filepath": "a.wav", "offset": 3.5}', "offset is not supported"),
+        # As Python writes the name of a file in Latin-1.
+        (r'{"audio_filepath": "caf\udce9.wav"}', "half a surrogate pair"),
+        (r'{"audio_filepath": "a.wav", "room": ["\uD83D"]}', "half a surrogate pair"),
     ],
 )
 def test_a_broken_line_is_named_with_its_number_and_problem(manifest, line, problem):
@@ -120,6 +123,11 @@ def test_a_broken_line_is_named_with_its_number_and_problem(manifest, line, prob
     message = problem_with(path)
     assert message.startswith(f"{path}: line 2: ")
     assert problem in message
+
+
+def test_whole_surrogate_pairs_are_letters_like_others(manifest):
+    (utterance,) = read_manifest(manifest(r'{"audio_filepath": "a.wav", "text": "\ud83d\ude00"}'))
+    assert utterance.text == "\U0001f600"
 
 
 def test_a_line_that_is_not_utf8_is_named(tmp_path):
