@@ -86,7 +86,8 @@ def analyse(
     Args:
         evaluation: From `asr.evaluation.evaluate`.
         fields: Manifest fields to break down by whatever they hold; others are taken where they
-            divide the corpus into few parts. Those of `BUILT_IN` may be among them.
+            divide the corpus into few parts. Those of `BUILT_IN` may be among them; a field "snr"
+            stands instead of the estimated one.
         per_million: How common words are, spelled as `asr.text.normalise_target` does.
 
     Raises:
@@ -170,5 +171,5 @@ def _divisions(evaluation: Evaluation, fields: Sequence[str]) -> dict[str, Divis
     for name in found:
         values = [r.utterance.extra.get(name) for r in results]
         most = {"most": len(results)} if name in fields else {}
-        divisions.setdefault(name, by_value(values, **most))
+        divisions[name] = by_value(values, **most)  # a known "snr" instead of the estimated one
     return divisions

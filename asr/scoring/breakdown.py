@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,21 +133,30 @@ def _told_apart(edges: Sequence[float]) -> list[str]:
 def by_value(values: Sequence[Any], most: int = MAX_VALUES) -> Division | None:
     """The values of one manifest field as labels, or None where it does not divide the corpus.
 
-    More than `most` different numbers are split at their quartiles; as many different texts
-    divide nothing. None (absent), lists and objects have no label.
+    Values that are written alike, such as 1 and "1", are one. More than `most` different numbers
+    are split at their quartiles; as many different texts divide nothing. None (absent), NaN, lists
+    and objects have no label.
     """
-    plain = [value if isinstance(value, str | int | float) else None for value in values]
-    different = {value for value in plain if value is not None}
+    plain = [value if _has_label(value) else None for value in values]
+    labels = tuple(None if value is None else _written(value) for value in plain)
+    different = {_written(value): value for value in sorted(_present(plain), key=_sort_key)}
     if len(different) < 2:
         return None
     if len(different) <= most:
-        labels = tuple(None if value is None else _written(value) for value in plain)
-        return Division(labels, tuple(map(_written, sorted(different, key=_sort_key))))
-    if any(isinstance(value, str) for value in different):
+        return Division(labels, tuple(different))
+    if any(isinstance(value, str) for value in different.values()):
         return None
     numbers = [None if value is None else float(value) for value in plain]
-    quartiles = np.quantile([v for v in numbers if v is not None], (0.25, 0.5, 0.75))
+    quartiles = np.quantile(_present(numbers), (0.25, 0.5, 0.75))
     return by_class(numbers, sorted(set(quartiles.tolist())))
+
+
+def _has_label(value: Any) -> bool:
+    return isinstance(value, str | int | float) and value == value  # NaN is not itself
+
+
+def _present(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if value is not None]
 
 
 def _sort_key(value: str | float) -> tuple[bool, float, str]:

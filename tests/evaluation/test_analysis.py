@@ -55,6 +55,13 @@ def test_a_field_with_too_many_values_is_taken_only_where_asked_for(tmp_path):
     assert len(analyse(evaluation, ["note"]).breakdowns["note"]) == 31
 
 
+def test_a_known_signal_to_noise_ratio_stands_before_the_estimated_one(tmp_path):
+    audio = record(tmp_path, "a", 1000)
+    utterances = [Utterance(f"u{i}", audio, "a", 1.0, "", {"snr": 20 * (i % 2)}) for i in range(4)]
+    found = analyse(evaluate(Planned(plan(["a"])), utterances)).breakdowns["snr"]
+    assert [(part.label, part.report.utterances) for part in found] == [("0", 2), ("20", 2)]
+
+
 def test_everything_goes_into_the_json(evaluation):
     frequencies = {"yes": 2000.0, "no": 20.0}
     content = json.loads(json.dumps(analyse(evaluation, (), frequencies.get).to_json()))

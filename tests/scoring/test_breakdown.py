@@ -93,3 +93,25 @@ def test_classes_of_long_numbers_are_told_apart():
     found = by_value([20_000_000 + number for number in range(40)], most=5)
     assert len(set(found.order)) == len(found.order) == 4
     assert set(found.labels) == set(found.order)
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "order"),
+    [
+        # Values that are equal and written differently, and the other way round.
+        ([1, "1", 2, 2], ("1", "1", "2", "2"), ("1", "2")),
+        ([True, 1, 0, False], ("yes", "1", "0", "no"), ("0", "no", "yes", "1")),
+        ([math.nan, math.nan, 2.0, 3], (None, None, "2", "3"), ("2", "3")),
+        ([1, 1.0, "x"], ("1", "1", "x"), ("1", "x")),
+    ],
+)
+def test_every_value_with_a_label_is_in_exactly_one_part(values, labels, order):
+    assert by_value(values) == Division(labels, order)
+
+
+@given(st.lists(st.one_of(st.booleans(), st.floats(), st.integers(-3, 3), st.text(max_size=2))))
+def test_no_part_comes_twice_and_none_is_missing(values):
+    division = by_value(values, most=len(values))
+    if division is not None:
+        assert len(set(division.order)) == len(division.order)
+        assert set(division.labels) - {None} == set(division.order)
