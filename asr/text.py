@@ -11,9 +11,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cache
 from importlib import import_module
+from itertools import groupby
+
+from rapidfuzz.distance import Levenshtein
 
 from asr.errors import ConfigError
 
@@ -31,7 +33,12 @@ __all__ = [
 Normaliser = Callable[[str], str]
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u201b\u02bc\u2032\u00b4`", "'"))
-_INVISIBLE = str.maketrans(dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff"))  # within words
+_VARIATIONS = "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+_INVISIBLE = str.maketrans(  # within words
+    dict.fromkeys("\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff" + _VARIATIONS)
+)
+_UNSPOKEN = str.maketrans(dict.fromkeys("\u2120\u2122", " "))  # SM and TM, letters by NFKD
+_NO_WORD = re.compile(r"^\W+|'+$")  # apostrophes, and signs of no letter
 _TITLES = {"mr.": "mister", "mrs.": "missus", "dr.": "doctor", "st.": "saint", "etc.": "etcetera"}
 _TITLE_PATTERN = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, _TITLES)) + ")", re.IGNORECASE)
 
@@ -39,15 +46,27 @@ _TITLE_PATTERN = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, _TITLES)) + 
 def _fold(text: str) -> str:
     """Lower-case, accents taken off, typographic apostrophes made plain."""
     # Some apostrophes appear only on decomposition (U+0149 holds U+02BC), U+00B4 disappears by it.
-    plain = text.translate(_INVISIBLE).translate(_APOSTROPHES)
+    plain = text.translate(_INVISIBLE).translate(_APOSTROPHES).translate(_UNSPOKEN)
     decomposed = unicodedata.normalize("NFKD", plain).translate(_APOSTROPHES)
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
+    unaccented = "".join(c for c in decomposed if not _is_accent(c)).lower()
+    return unicodedata.normalize("NFC", unaccented)
+
+
+def _is_accent(character: str) -> bool:
+    """Whether it is a mark that readers can do without, as of Latin, Hebrew or Arabic letters.
+
+    The vowel signs and voicing marks of Indic, Thai or Japanese scripts have other combining
+    classes: they are as much of a word as its letters.
+    """
+    kind = unicodedata.combining(character)
+    return kind == 1 or 10 <= kind <= 36 or kind >= 200
 
 
 def _words(text: str) -> str:
-    """Letters, digits and inner apostrophes in single-spaced words."""
-    words = re.sub(r"[^\w']|_", " ", text).split()
-    return " ".join(stripped for word in words if (stripped := word.strip("'")))
+    """Letters, their vowel signs, digits and inner apostrophes in single-spaced words."""
+    signs = "".join(c for c in sorted(set(text)) if unicodedata.category(c) in ("Mn", "Mc"))
+    words = re.sub(rf"[^\w'{signs}]|_", " ", text).split()
+    return " ".join(bare for word in words if (bare := _NO_WORD.sub("", word)))
 
 
 def normalise_target(text: str) -> str:
@@ -153,9 +172,11 @@ def trace_words(text: str, normalise: Normaliser) -> list[tuple[str, str]]:
         owners, joined = [i for i, _ in pieces], set[int]()
     else:
         owners, joined = _match(pieces, target)
+    became: list[list[str]] = [[] for _ in words]
+    for piece, owner in zip(target, owners, strict=True):
+        became[owner].append(piece)
     runs: list[tuple[list[str], list[str]]] = []
-    for i, word in enumerate(words):
-        after = [piece for piece, owner in zip(target, owners, strict=True) if owner == i]
+    for i, (word, after) in enumerate(zip(words, became, strict=True)):
         if i in joined:
             runs[-1][0].append(word)
             runs[-1][1].extend(after)
@@ -173,12 +194,15 @@ def _match(pieces: list[tuple[int, str]], target: list[str]) -> tuple[list[int],
     """
     owners: list[int] = []
     joined: set[int] = set()
-    matcher = SequenceMatcher(None, [piece for _, piece in pieces], target, autojunk=False)
-    for tag, start, end, target_start, target_end in matcher.get_opcodes():
-        if tag == "equal":
-            owners += [i for i, _ in pieces[start:end]]
+    changes = Levenshtein.opcodes([piece for _, piece in pieces], target)
+    for is_equal, run in groupby(changes, key=lambda change: change.tag == "equal"):
+        steps = list(run)
+        first, last = steps[0], steps[-1]
+        places = [i for i, _ in pieces[first.src_start : last.src_end]]
+        if is_equal:
+            owners += places
             continue
-        places = [i for i, _ in pieces[start:end]] or [owners[-1] if owners else 0]
+        places = places or [owners[-1] if owners else 0]
         joined.update(range(places[0] + 1, places[-1] + 1))
-        owners += [places[0]] * (target_end - target_start)
+        owners += [places[0]] * (last.dest_end - first.dest_start)
     return owners, joined

@@ -70,6 +70,15 @@ def test_letters_beyond_the_alphabet_stay_for_the_tokenizer_to_refuse():
         ("Mr. Smith's", "mr smith's"),
         ("a_b 'c'", "a b c"),
         ("", ""),
+        # Vowel signs and voicing marks make other words.
+        ("राम की, घर।", "राम की घर"),
+        ("がっこう", "がっこう"),
+        ("ที่นี่", "ที่นี่"),
+        ("한국어!", "한국어"),
+        # Hebrew and Arabic are read without them.
+        ("שָׁלוֹם مَرْحَبًا", "שלום مرحبا"),
+        ("Apple\u2122 and \u2764\ufe0f", "apple and"),
+        ("1\ufe0f\u20e3 \u0902 a\u0902", "1 a\u0902"),
     ],
 )
 def test_basic_scoring_text_keeps_letters_and_digits_of_any_script(text, scored):
@@ -115,7 +124,8 @@ def test_words_are_letters_digits_and_inner_apostrophes(normalise, text):
     assert normalised == " ".join(normalised.split())
     for word in normalised.split(" ") if normalised else []:
         assert word[0] != "'" != word[-1]
-        assert all(unicodedata.category(c)[0] in "LN" for c in word.replace("'", ""))
+        assert unicodedata.category(word[0])[0] in "LN"
+        assert all(unicodedata.category(c)[0] in "LNM" for c in word.replace("'", ""))
 
 
 @given(st.text("abcxyz' ", max_size=30))
