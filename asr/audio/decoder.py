@@ -34,6 +34,7 @@ KINDS = "wav, flac, mp3, m4a, ogg, opus, webm, mp4 or the like"
 _CHUNK_VALUES = 1 << 18  # samples times channels decoded at once: 1 MiB
 _SHORTFALL_S = 0.5  # encoder padding and rounding stay well below
 _GAP_S = (0.25, 60.0)  # shorter gaps are jitter, much longer ones damaged time stamps
+_RESTART_S = -1.0  # time stamps that go back so far do in files that were joined
 _RATES_HZ = (1_000, 1_000_000)
 
 _LIBSNDFILE_MAGIC = tuple(b"RIFF RIFX RF64 FORM .snd caff riff NIST OggS".split())
@@ -179,12 +180,12 @@ def header_duration(data: Input, name: str, *, estimate: bool = False) -> float 
     Raises:
         AudioError: If no decoder opens the source.
     """
-    has_count = _has_frame_count(data)
+    has_count, is_joined = _has_frame_count(data), _is_joined(data)
     with _opened(data, name) as decoder:
         if isinstance(decoder, soundfile.SoundFile):
             return float(decoder.frames / decoder.samplerate)
         is_stated = has_count or decoder.format.name not in _GUESSED_LENGTH
-        if decoder.duration is None or not (is_stated or estimate):
+        if decoder.duration is None or not (is_stated or estimate) or is_joined:
             return None
         return float(decoder.duration / av.time_base)
 
@@ -215,10 +216,13 @@ def _unknown_format(data: Input, name: str) -> AudioError:
 
 
 def _open_libsndfile(data: Input, first: bool) -> Any | None:
-    """Open with libsndfile, or None; `first` takes only what it reads better than FFmpeg."""
+    """Open with libsndfile, or None; `first` takes only what it reads better than FFmpeg.
+
+    Of joined Ogg files it reads the first alone.
+    """
     if not data.seekable() or data.is_mp3:
         return None
-    if first and not data.head.startswith(_LIBSNDFILE_MAGIC):
+    if first and (not data.head.startswith(_LIBSNDFILE_MAGIC) or _is_joined(data)):
         return None
     data.seek(0)
     try:
@@ -259,19 +263,32 @@ def _has_frame_count(data: Input) -> bool:
 
 
 def _has_no_end(data: Input) -> bool:
-    """Whether the last page of an Ogg file is not whole, or not marked as the stream's last.
-
-    The page's layout is that of RFC 3533, section 6.
-    """
-    if not data.seekable() or not data.head.startswith(b"OggS"):
+    """Whether the last page of an Ogg file is not whole, or not marked as the stream's last."""
+    page = _last_ogg_page(data)
+    if page is None:
         return False
-    data.seek(max(0, data.seek(0, io.SEEK_END) - _OGG_PAGE))
-    end = data.read(_OGG_PAGE)
-    page = end[max(0, end.rfind(b"OggS")) :]
     if len(page) < 27:
         return True
     size = 27 + page[26] + sum(page[27 : 27 + page[26]])
     return len(page) < size or not page[5] & 4
+
+
+def _is_joined(data: Input) -> bool:
+    """Whether an Ogg file ends with another stream than it begins with: several, joined."""
+    page = _last_ogg_page(data)
+    if page is None:
+        return False
+    data.seek(0)
+    return len(page) >= 18 and page[14:18] != data.read(18)[14:]
+
+
+def _last_ogg_page(data: Input) -> bytes | None:
+    """What there is of it, laid out as in RFC 3533, section 6; None of other and endless files."""
+    if not data.seekable() or not data.head.startswith(b"OggS"):
+        return None
+    data.seek(max(0, data.seek(0, io.SEEK_END) - _OGG_PAGE))
+    end = data.read(_OGG_PAGE)
+    return end[max(0, end.rfind(b"OggS")) :]
 
 
 def _from_libsndfile(sound: Any, report: Report) -> Iterator[Chunk]:
@@ -296,16 +313,18 @@ def _from_ffmpeg(container: Any, report: Report, has_count: bool) -> Iterator[Ch
     stream.codec_context.options = {"err_detect": "crccheck+explode"}  # else FLAC plays damage
     if has_count or container.format.name not in _GUESSED_LENGTH:
         report.stated_s = _stated_s(container, stream)
-    clock_s = (container.start_time or 0) / av.time_base
+    expected_s, sound_s = (container.start_time or 0) / av.time_base, 0.0
     for frame in _frames(container, stream, report):
         rate = _usable_rate(frame.sample_rate, report.name)
-        gap_s = 0.0 if frame.time is None else frame.time - clock_s
-        # A damaged header can put a gap before every frame: no more silence than sound, about.
-        if _GAP_S[0] < gap_s < _GAP_S[1] + clock_s - 2 * report.silence_s:
-            report.silence_s += gap_s
-            clock_s += gap_s
-            yield from _silence(gap_s, rate)
-        clock_s += frame.samples / rate
+        gap_s = 0.0 if frame.time is None else frame.time - expected_s
+        if not _RESTART_S <= gap_s <= _GAP_S[0]:
+            # A damaged header can put a gap before every frame: no more silence than sound, about.
+            if 0 < gap_s < _GAP_S[1] + sound_s - report.silence_s:
+                report.silence_s += gap_s
+                yield from _silence(gap_s, rate)
+            expected_s += gap_s  # believed or not: the time stamps may have begun anew
+        expected_s += frame.samples / rate
+        sound_s += frame.samples / rate
         yield _mono(frame), rate
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asr.audio.decoder import _mono
-from asr.audio.files import read_audio
+from asr.audio.files import probe_duration, read_audio
 from asr.errors import AudioError
 
 from .encoders import encode, encode_silent_video, tone
@@ -95,20 +95,69 @@ def test_all_channels_of_a_planar_frame_with_eight_or_more_are_averaged():
 
 
 def test_a_lost_stretch_becomes_silence_so_that_times_stay_true(tmp_path):
-    path = tmp_path / "gap.mkv"
-    with av.open(path, "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=16000, layout="mono")
-        for start_s in (0, 3):  # one second of sound at 0 s, one at 3 s
-            frame = av.AudioFrame.from_ndarray(
-                np.full((1, 16000), 16384, np.int16), format="s16", layout="mono"
-            )
-            frame.sample_rate, frame.pts = 16000, start_s * 16000
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    samples, flaws = read(path.read_bytes())
+    samples, flaws = read(matroska(tmp_path / "gap.mkv", [0, 3]))
     expected = np.repeat(np.float32([0.5, 0, 0, 0.5]), 16000)
     np.testing.assert_array_equal(samples, expected)
     assert flaws == ["audio stream: 2.0 s without sound data became silence"]
+
+
+def matroska(path, starts_s):
+    """Seconds of sound with time stamps that are theirs."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16000, layout="mono")
+        second = np.full((1, 16000), 16384, np.int16)
+        for start_s in starts_s:
+            frame = av.AudioFrame.from_ndarray(second, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16000, start_s * 16000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def test_a_jump_that_is_not_believed_never_becomes_silence_later(tmp_path):
+    # It used to, as soon as there was as much sound as it was long.
+    starts_s = [*range(10), *range(110, 170)]
+    samples, flaws = read(matroska(tmp_path / "jump.mkv", starts_s))
+    np.testing.assert_array_equal(samples, np.full(70 * 16000, 0.5, np.float32))
+    assert [flaw.split(":")[1] for flaw in flaws] == [" decoding stopped at 70.0 s of 170.0 s"]
+
+
+def test_what_is_lost_after_time_stamps_begin_anew_becomes_silence(tmp_path):
+    def transport_stream(name, starts_s):
+        path = tmp_path / name
+        with av.open(path, "w", format="mpegts") as container:
+            stream = container.add_stream("mp2", rate=16000, layout="mono")
+            for start_s in starts_s:
+                for number in range(50):  # 3.6 s
+                    sound = (16384 * tone(0.072)).astype(np.int16)[None]
+                    frame = av.AudioFrame.from_ndarray(sound, format="s16", layout="mono")
+                    frame.sample_rate, frame.pts = 16000, round(start_s * 16000) + number * 1152
+                    container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path.read_bytes()
+
+    whole, holed = transport_stream("a.ts", [0, 3.6]), transport_stream("b.ts", [0, 5.6])
+    samples, flaws = read(whole + holed)
+    assert len(samples) == pytest.approx((4 * 3.6 + 2) * 16000, abs=3000)
+    assert flaws == ["audio stream: 2.0 s without sound data became silence"]
+
+
+@pytest.mark.parametrize(("format", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS")])
+def test_joined_ogg_files_are_read_to_the_end(tmp_path, format, subtype):
+    parts = []
+    for hz in (300, 700):
+        part = io.BytesIO()
+        soundfile.write(part, tone(2.0, hz=hz), 16000, format=format, subtype=subtype)
+        parts.append(part.getvalue())
+    samples, flaws = read(b"".join(parts))
+    assert len(samples) == pytest.approx(4 * 16000, abs=1000)  # to a block of the codec
+    for start, hz in ((0.5, 300), (2.5, 700)):
+        spectrum = np.abs(np.fft.rfft(samples[round(start * 16000) :][:16000]))
+        assert spectrum.argmax() == hz
+    assert flaws == []
+    path = tmp_path / "joined.ogg"
+    path.write_bytes(b"".join(parts))
+    assert probe_duration(path) is None
 
 
 def test_a_video_without_sound_names_the_streams_it_has(tmp_path):
