@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
@@ -239,6 +240,18 @@ def test_the_traces_are_both_texts(name, words):
     traced = trace_words(text, normalise)
     assert " ".join(before for before, _ in traced) == " ".join(text.split())
     assert " ".join(after for _, after in traced if after) == normalise(text)
+
+
+def test_a_long_text_takes_no_longer_a_word_than_a_short_one():
+    # Ten times as long took a hundred times as long, and a thousand times where it repeats itself.
+    def seconds(repeats):
+        text = "It's twenty one dogs, um, here. " * repeats
+        started = time.process_time()
+        trace_words(text, normalise_english)
+        return time.process_time() - started
+
+    seconds(10)  # the normaliser is loaded
+    assert seconds(2000) < 40 * max(seconds(200), 0.01)
 
 
 def test_changed_words_are_counted_with_what_they_became():
