@@ -39,6 +39,9 @@ WINDOW_S = 30.0
 CONTEXT_S = 2.0
 """What a window sees on either side and throws away."""
 PASSAGE_S = 30.0
+SILENCE = 4 / 32768
+"""What no sample of a window exceeds that nothing is heard in, as of a muted microphone: the
+network has never listened to that, and guesses."""
 PAUSE_S = 0.8
 """A gap between words that begins a new segment."""
 
@@ -194,7 +197,9 @@ class Recognizer:
         )
         end = int(outputs.steps[row]) if window.is_last else (window.left + window.core) // step
         core = slice(window.left // step, end)
-        return self.checkpoint.emissions(outputs, row, core)
+        emissions = self.checkpoint.emissions(outputs, row, core)
+        is_heard = np.abs(window.samples).max(initial=0.0) > SILENCE
+        return emissions if is_heard else emissions.silenced()
 
     def _decode(self, emissions: Emissions, start_s: float) -> Passage:
         alternatives = []

@@ -95,6 +95,18 @@ class Emissions:
         pieces = None if self.word_pieces is None else self.word_pieces[steps]
         return Emissions(self.log_probs[steps], self.seconds_per_step, phones, pieces)
 
+    def silenced(self) -> Emissions:
+        """As many steps, each of them certain of the blank."""
+        phones, pieces = self.phones, self.word_pieces
+        return Emissions(
+            _certain_blanks(self.log_probs),
+            self.seconds_per_step,
+            None if phones is None else _certain_blanks(phones),
+            None
+            if pieces is None
+            else BestPath(torch.zeros_like(pieces.tokens), torch.zeros_like(pieces.log_probs)),
+        )
+
     @staticmethod
     def join(parts: Sequence[Emissions]) -> Emissions:
         """The steps of all parts in a row; at least one part."""
@@ -106,6 +118,12 @@ class Emissions:
             torch.cat(phones) if phones else None,
             BestPath.join(pieces) if pieces else None,
         )
+
+
+def _certain_blanks(log_probs: torch.Tensor) -> torch.Tensor:
+    certain = torch.full_like(log_probs, -1000.0)  # finite, so that sums and differences are
+    certain[:, 0] = 0.0
+    return certain
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from asr.lexicon import PHONES, read_lexicon
 from asr.lm import read_words
 from asr.loading import PRETRAINED
 from asr.scoring import score
+from asr.streaming import LiveRecognizer
 
 ROOT = Path(__file__).parent.parent
 CLIPS = read_manifest(ROOT / "demo" / "clips" / "manifest.jsonl", need_text=True)
@@ -97,3 +98,17 @@ def test_a_long_file_made_of_clips_has_the_words_of_the_clips(beam):
     ]
     # Of 58 words; 120 utterances joined by twenties have 2.5 points more than alone.
     assert wers[1] < wers[0] + 0.1
+
+
+@pytest.mark.parametrize("seconds", [0.5, 4, 5, 10, 30, 65])
+@pytest.mark.parametrize("noise", [0, 3])
+def test_a_muted_microphone_says_nothing(beam, greedy, seconds, noise):
+    # It used to say "up", at the end.
+    rng = np.random.default_rng(0)
+    samples = rng.integers(-noise, noise, 16000 * int(2 * seconds) // 2, np.int16, endpoint=True)
+    assert beam.transcribe_samples(samples).text == ""
+    assert greedy.transcribe_samples(samples).text == ""
+    if seconds <= 10:
+        results = list(LiveRecognizer(beam).run(np.array_split(samples, 7)))
+        assert [result for result in results if result.is_final] == []
+        assert not results or results[-1].segment.text == ""

@@ -35,6 +35,8 @@ QUIET_DB = 15.0
 """How far below the passage's loudest step quiet is."""
 LONGEST_S = 20.0
 """A passage without a pause is cut when it is longer."""
+SILENCE_DB = -80.0
+"""What no step of a passage exceeds that nothing is heard in, as of a muted microphone."""
 KEPT_SILENCE_S = 0.4
 """How much of the silence before speech belongs to its passage."""
 
@@ -134,7 +136,10 @@ class LiveRecognizer:
 
     def _close(self, num_steps: int) -> Iterator[LiveResult]:
         """Make the first steps of the passage final; the rest begins the next passage."""
+        start = self._passage.start
+        is_heard = self._levels.loudest_db(start, start + num_steps) > SILENCE_DB
         words, self._passage = self._passage.split(num_steps)
+        words = words if is_heard else ()
         self._levels.forget(self._passage.start)
         shown, self._shown = self._shown, ""
         if words or shown:  # what was shown may be nothing in the end, and is taken back then
