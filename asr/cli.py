@@ -6,6 +6,7 @@ that some input failed (after every one was tried), 2 is wrong usage.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -34,6 +35,8 @@ app = typer.Typer(
 app.add_typer(lm_app, name="lm")
 app.add_typer(lexicon_app, name="lexicon")
 app.add_typer(word_pieces_app, name="word-pieces")
+
+_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Model = Annotated[
     Path | None, typer.Option("--model", help="Model file or folder; the bundled English one.")
@@ -382,7 +385,9 @@ def main(arguments: list[str] | None = None) -> Any:
         report_error(error)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _IS_FULL:
             raise
-        report_error(AsrError(f"{error.filename}: {error.strerror}"))
+        report_error(AsrError(f"{error.filename or 'the output'}: {error.strerror}"))
+        if error.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left must not fail once more
         sys.exit(1)

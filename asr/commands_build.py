@@ -37,7 +37,13 @@ def run_lm_build(
         lambda stage, part: progress.update(task, description=stage, completed=part),
         words,
     )
-    for note in report.notes:
+    notes = list(report.notes)
+    if report.num_skipped and not config.normalise:
+        notes.append(
+            f"{report.num_skipped} lines have more than letters a-z, apostrophes and spaces; "
+            "--set normalise=true takes capitals and punctuation out instead of skipping them"
+        )
+    for note in notes:
         stderr.print(f"[yellow]note:[/] {escape(note)}")
     ngrams = " + ".join(str(n) for n in report.num_ngrams)
     stderr.print(

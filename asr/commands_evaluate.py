@@ -106,6 +106,8 @@ def _check(options: EvaluateOptions, utterances: Sequence[Utterance]) -> None:
             )
     if "speaker" in options.fields and not any(utterance.speaker for utterance in utterances):
         raise ConfigError(f"{options.manifest}: no line has a speaker")
+    if options.fields and not (options.json_file or options.html):
+        raise ConfigError("--by needs a file to stand in", "add --json FILE or --html FILE")
 
 
 def _check_files(options: EvaluateOptions, labels: Sequence[str]) -> None:

@@ -77,7 +77,8 @@ def main() -> int:
     token = os.environ.get("ASR_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     url = f"{options.url}?format=pcm_s16le&sample_rate={RATE}"
-    with connect(url, additional_headers=headers, proxy=None) as socket:
+    # A ping would wait behind the sound of --fast, and its answer come too late.
+    with connect(url, additional_headers=headers, proxy=None, ping_interval=None) as socket:
         errors: list[Exception] = []
         arguments = (socket, options.source, options.fast, errors)
         threading.Thread(target=send, args=arguments, daemon=True).start()
@@ -85,7 +86,7 @@ def main() -> int:
             for text in socket:
                 show(text, options.json)
         except ConnectionClosed as closed:
-            print(f"ended: {closed.rcvd.reason if closed.rcvd else 'no server'}", file=sys.stderr)
+            print(f"ended: {closed.rcvd.reason if closed.rcvd else closed}", file=sys.stderr)
             return 1
     if errors:
         raise errors[0]

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import jiwer
@@ -332,6 +333,14 @@ def test_what_an_evaluation_cannot_do_is_said_before_any_work(
     assert not result.with_suffix(".jsonl").exists()  # no recording was worked on
 
 
+def test_a_breakdown_that_would_stand_nowhere_is_refused(asr, model, sound, tmp_path):
+    # It used to be computed and thrown away.
+    entry = {"audio_filepath": str(sound("a.wav")), "text": "a"}
+    manifest = write_manifest(tmp_path / "m.jsonl", entry)
+    result = asr("evaluate", manifest, "--model", model, "--by", "duration")
+    assert_refused(result, 2, "--by needs a file", "--json FILE or --html FILE")
+
+
 def test_two_results_are_compared(asr, model, sound, tmp_path):
     references = {"a": "ab ab", "b": "hello"}
     entries = [
@@ -437,6 +446,14 @@ def test_a_reader_that_goes_away_is_no_error(model, how):
     errors = process.stderr.read().decode()
     process.stderr.close()
     assert (process.wait(120), errors) == (-signal.SIGPIPE, ""), errors
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_an_output_that_is_full_is_said_in_a_line(model):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "asr", "info", str(model)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "error: the output: No space left on device\n")
 
 
 def test_calling_it_from_a_program_leaves_that_programs_signals_alone(asr, model):

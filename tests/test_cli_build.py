@@ -59,6 +59,16 @@ def test_text_with_carriage_returns_is_text(asr, tmp_path):
     assert "6 words in 2 sentences (0 lines skipped)" in result.err
 
 
+def test_lines_that_are_skipped_are_told_with_what_takes_them(asr, tmp_path):
+    text, output = tmp_path / "t.txt", tmp_path / "t.arpa"
+    text.write_text("the cat sat\nHello, Dog!\n")
+    result = asr("lm", "build", text, "-o", output, "--set", "order=2")
+    assert "1 lines have more than letters" in " ".join(result.err.split())
+    assert "normalise=true" in result.err
+    options = ["--set", "order=2", "--set", "normalise=true"]
+    assert "more than letters" not in asr("lm", "build", text, "-o", output, *options).err
+
+
 def test_word_pieces_are_learnt_from_texts(asr, tmp_path):
     text, output = tmp_path / "text.txt", tmp_path / "pieces.txt"
     text.write_text("the cat and the dog\n" * 6)
