@@ -388,6 +388,6 @@ def main(arguments: list[str] | None = None) -> Any:
         if error.filename is None and error.errno not in _IS_FULL:
             raise
         report_error(AsrError(f"{error.filename or 'the output'}: {error.strerror}"))
-        if error.filename is None:
+        if error.filename is None and arguments is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left must not fail once more
         sys.exit(1)

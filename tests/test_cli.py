@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import jiwer
 import pytest
 import soundfile
 
+from asr.cli import main
 from asr.errors import DeviceError
 
 from .command_line import (
@@ -454,6 +457,17 @@ def test_an_output_that_is_full_is_said_in_a_line(model):
         command = [sys.executable, "-m", "asr", "info", str(model)]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (1, "error: the output: No space left on device\n")
+
+
+def test_a_full_disk_leaves_the_output_of_a_calling_program_alone(monkeypatch):
+    def full(arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("asr.cli.app", full)
+    before = os.fstat(1)
+    with pytest.raises(SystemExit):
+        main(["info"])
+    assert os.path.samestat(os.fstat(1), before)
 
 
 def test_calling_it_from_a_program_leaves_that_programs_signals_alone(asr, model):
