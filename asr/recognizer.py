@@ -119,9 +119,9 @@ class Recognizer:
         Raises:
             AudioError: Another shape or type.
         """
-        usable, num_unusable = as_mono(samples)
-        if num_unusable:
-            _log.warning("NaN, infinite or absurd samples set to 0: %d", num_unusable)
+        usable, counts = as_mono(samples)
+        for flaw in counts.flaws():
+            _log.warning(flaw)
         result = next(self._run([iter([usable])]))
         assert isinstance(result, Transcript)
         return result

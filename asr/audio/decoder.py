@@ -13,7 +13,6 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
 import av
@@ -22,17 +21,17 @@ import numpy.typing as npt
 import soundfile
 from av.audio.plane import AudioPlane
 
+from asr.audio.report import Report
 from asr.audio.samples import Samples, scaled
 from asr.errors import AudioError
 
-__all__ = ["KINDS", "Chunk", "Input", "Report", "decode", "header_duration"]
+__all__ = ["KINDS", "Chunk", "Input", "decode", "header_duration"]
 
 Chunk: TypeAlias = tuple[Samples, int]  # mono samples and their rate in Hz
 
 KINDS = "wav, flac, mp3, m4a, ogg, opus, webm, mp4 or the like"
 
 _CHUNK_VALUES = 1 << 18  # samples times channels decoded at once: 1 MiB
-_SHORTFALL_S = 0.5  # encoder padding and rounding stay well below
 _GAP_S = (0.25, 60.0)  # shorter gaps are jitter, much longer ones damaged time stamps
 _RESTART_S = -1.0  # time stamps that go back so far do in files that were joined
 _RATES_HZ = (1_000, 1_000_000)
@@ -47,49 +46,6 @@ _UNKNOWN_LENGTH = 0x7FFF0000  # bytes; programs that write to a pipe put this mu
 _GUESSED_LENGTH = {"aac", "ac3", "amr", "dts", "eac3", "loas", "mp2", "mp3", "mpeg", "mpegts"}
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _OGG_PAGE = 65_307  # bytes of the longest page
-
-
-@dataclass
-class Report:
-    """What went by while decoding one source, and what of it was not right."""
-
-    name: str
-    stated_s: float | None = None
-    decoded_s: float = 0.0
-    num_samples: int = 0
-    num_unusable: int = 0
-    num_damaged: int = 0
-    silence_s: float = 0.0
-    has_no_end: bool = False
-
-    def raise_if_nothing(self) -> None:
-        """Raise AudioError if there is no sample, or none that is a number."""
-        if self.num_samples == 0:
-            damage = f" ({self.num_damaged} damaged packets)" if self.num_damaged else ""
-            found = f"no samples{damage}"
-        elif self.num_unusable == self.num_samples:
-            found = f"no usable samples (all {self.num_samples} are NaN or infinite)"
-        else:
-            return
-        raise AudioError(
-            f"{self.name}: {found}; needed a recording with sound",
-            "play the file in another program; record or export it again if that is silent too",
-        )
-
-    def flaws(self) -> Iterator[str]:
-        """One line for each thing the user should know about a result that is not whole."""
-        if self.stated_s is not None and self.decoded_s < self.stated_s - _SHORTFALL_S:
-            stopped = f"decoding stopped at {self.decoded_s:.1f} s of {self.stated_s:.1f} s"
-            yield f"{self.name}: {stopped}: the file is cut short or damaged"
-        elif self.has_no_end:
-            stopped = f"decoding stopped at {self.decoded_s:.1f} s"
-            yield f"{self.name}: {stopped}: the file has no end mark and may be cut short"
-        if self.num_damaged:
-            yield f"{self.name}: damaged packets skipped: {self.num_damaged}"
-        if self.silence_s:
-            yield f"{self.name}: {self.silence_s:.1f} s without sound data became silence"
-        if self.num_unusable:
-            yield f"{self.name}: NaN, infinite or absurd samples set to 0: {self.num_unusable}"
 
 
 class Input:
@@ -301,8 +257,7 @@ def _from_libsndfile(sound: Any, report: Report) -> Iterator[Chunk]:
     buffer = np.empty((max(1, _CHUNK_VALUES // sound.channels), sound.channels), np.float32)
     try:
         while len(rows := sound.read(out=buffer)):
-            with np.errstate(over="ignore", invalid="ignore"):
-                yield rows.mean(axis=1), rate
+            yield report.mixed(rows.T), rate
     except soundfile.SoundFileError:
         report.num_damaged += 1
 
@@ -325,7 +280,7 @@ def _from_ffmpeg(container: Any, report: Report, has_count: bool) -> Iterator[Ch
             expected_s += gap_s  # believed or not: the time stamps may have begun anew
         expected_s += frame.samples / rate
         sound_s += frame.samples / rate
-        yield _mono(frame), rate
+        yield report.mixed(scaled(_channels(frame))), rate
 
 
 def _silence(duration_s: float, rate: int) -> Iterator[Chunk]:
@@ -389,13 +344,6 @@ def _frames(container: Any, stream: Any, report: Report) -> Iterator[Any]:
             report.num_damaged += 1
             continue
         yield from frames
-
-
-def _mono(frame: Any) -> Samples:
-    """The mean of a frame's channels, scaled to [-1, 1]."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        mono: Samples = scaled(_channels(frame)).mean(axis=0)
-    return mono
 
 
 def _channels(frame: Any) -> npt.NDArray[Any]:

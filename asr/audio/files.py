@@ -16,12 +16,20 @@ from typing import BinaryIO, cast
 import numpy as np
 import soxr
 
-from asr.audio.decoder import KINDS, Chunk, Input, Report, decode, header_duration
-from asr.audio.samples import Samples, without_unusable
+from asr.audio.decoder import KINDS, Chunk, Input, decode, header_duration
+from asr.audio.report import Report
+from asr.audio.samples import Samples
 from asr.errors import AudioError, printable
 from asr.types import Audio
 
-__all__ = ["AUDIO_SUFFIXES", "find_audio", "probe_duration", "read_audio", "read_blocks"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "check_readable",
+    "find_audio",
+    "probe_duration",
+    "read_audio",
+    "read_blocks",
+]
 
 # fmt: off
 AUDIO_SUFFIXES = frozenset({
@@ -101,6 +109,29 @@ def probe_duration(source: Path, *, estimate: bool = False) -> float | None:
             return header_duration(data, str(source), estimate=estimate)
     except (AudioError, OSError):
         return None
+
+
+def check_readable(source: str | Path) -> None:
+    """Look whether a file is there, may be read and has something in it, before work for it begins.
+
+    Whether that is a recording is not looked at; standard input and pipes are not touched.
+
+    Args:
+        source: A path, or "-" for standard input.
+
+    Raises:
+        AudioError: It cannot be read, is a folder, or is empty.
+    """
+    if not str(source):
+        raise AudioError("an empty name; needed the path of a recording")
+    if str(source) == "-" or (os.path.exists(source) and not _is_plain(source)):
+        return
+    with _opened(source, _name(source)):
+        pass
+
+
+def _is_plain(path: str | Path) -> bool:
+    return os.path.isfile(path) or os.path.isdir(path)
 
 
 def find_audio(paths: Iterable[str | Path]) -> Iterator[Path | AudioError]:
@@ -230,11 +261,7 @@ def _is_seekable(file: BinaryIO) -> bool:
 def _cleaned(chunks: Iterator[Chunk], report: Report) -> Iterator[Chunk]:
     """Replace what is no number by 0, and count."""
     for samples, rate in chunks:
-        usable, num_unusable = without_unusable(samples)
-        report.num_samples += len(samples)
-        report.decoded_s += len(samples) / rate
-        report.num_unusable += num_unusable
-        yield usable, rate
+        yield report.cleaned(samples, rate), rate
 
 
 def _merged(chunks: Iterator[Chunk]) -> Iterator[Chunk]:

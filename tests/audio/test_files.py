@@ -14,7 +14,14 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asr.audio.files import AUDIO_SUFFIXES, find_audio, probe_duration, read_audio, read_blocks
+from asr.audio.files import (
+    AUDIO_SUFFIXES,
+    check_readable,
+    find_audio,
+    probe_duration,
+    read_audio,
+    read_blocks,
+)
 from asr.errors import AudioError
 
 from .encoders import encode, tone
@@ -257,10 +264,29 @@ def test_a_file_of_nan_alone_is_an_error():
     assert "no usable samples (all 1000 are NaN or infinite)" in str(error)
 
 
-def test_floats_at_the_scale_of_integers_and_silence_are_left_alone():
-    for samples in (np.full(500, 32767, np.float32), np.zeros(500, np.float32)):
-        found = read_audio(io.BytesIO(wav(samples, subtype="FLOAT"))).samples
-        np.testing.assert_array_equal(found, samples)
+@pytest.mark.parametrize("level", [0.0, 32767.0])
+def test_floats_at_the_scale_of_integers_are_left_alone_and_told(level):
+    samples, flaws = np.full(500, level, np.float32), []
+    found = read_audio(io.BytesIO(wav(samples, subtype="FLOAT")), warn=flaws.append).samples
+    np.testing.assert_array_equal(found, samples)
+    told = ["100% of the samples are more than 10 times full scale" in flaw for flaw in flaws]
+    assert told == ([True] if level else [])
+
+
+def test_what_can_be_read_is_found_out_without_reading_it(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"x")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe")
+    for source in (tmp_path / "a.wav", tmp_path / "pipe", "-"):
+        check_readable(source)
+    for source, reason in (
+        (tmp_path / "empty.wav", "empty \\(0 bytes\\)"),
+        (tmp_path / "gone.wav", "no such file"),
+        (tmp_path, "a folder; needed a file"),
+        ("", "an empty name"),
+    ):
+        with pytest.raises(AudioError, match=reason):
+            check_readable(source)
 
 
 def test_flaws_are_logged_where_nobody_asks_for_them(caplog):
