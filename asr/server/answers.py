@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -26,7 +26,11 @@ _LEAST = 1e-6  # a confidence of nought has no logarithm
 
 
 def answer(
-    transcript: Transcript, format: str, granularities: Collection[str], language: str
+    transcript: Transcript,
+    format: str,
+    granularities: Collection[str],
+    language: str,
+    flaws: Sequence[str] = (),
 ) -> Response:
     """The transcript in one of `FORMATS`.
 
@@ -35,25 +39,27 @@ def answer(
         format: One of `FORMATS`.
         granularities: Of `GRANULARITIES`; for verbose_json.
         language: What verbose_json calls the language.
+        flaws: What is not right with the recording; a field of our own of json and verbose_json.
     """
     if format == "json":
-        return JSONResponse({"text": transcript.text, "usage": _usage(transcript)})
+        content = {"text": transcript.text, "usage": _usage(transcript)}
+        return JSONResponse(content | _warnings(flaws))
     if format == "text":
         return PlainTextResponse(transcript.text + "\n")
     if format == "verbose_json":
-        return JSONResponse(_verbose(transcript, granularities, language))
+        return JSONResponse(_verbose(transcript, granularities, language) | _warnings(flaws))
     kind = "text/vtt" if format == "vtt" else "application/x-subrip"
     return Response(write(transcript, format), media_type=f"{kind}; charset=utf-8")
 
 
-def events_of(transcript: Transcript, language: str) -> Iterator[str]:
+def events_of(transcript: Transcript, language: str, flaws: Sequence[str] = ()) -> Iterator[str]:
     """The transcript as server-sent events: a delta a segment, and the whole with all words."""
     for number, segment in enumerate(transcript.segments):
         delta = f" {segment.text}" if number else segment.text
         yield _event({"type": "transcript.text.delta", "delta": delta})
     whole = _verbose(transcript, GRANULARITIES, language)
     del whole["usage"]  # there, OpenAI counts tokens and not seconds
-    yield _event({"type": "transcript.text.done", **whole})
+    yield _event({"type": "transcript.text.done", **whole, **_warnings(flaws)})
 
 
 def live_message(result: LiveResult) -> dict[str, Any]:
@@ -88,6 +94,10 @@ def _verbose(
     if "word" in granularities:
         content["words"] = [_word(word) for word in transcript.words]
     return content
+
+
+def _warnings(flaws: Sequence[str]) -> dict[str, Any]:
+    return {"warnings": list(flaws)} if flaws else {}
 
 
 def _usage(transcript: Transcript) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,8 @@ from asr.server.problems import RefusedError
 from asr.types import Transcript
 
 __all__ = ["Jobs"]
+
+_log = logging.getLogger(__name__)
 
 _NAMELESS = "audio stream"  # how asr.audio calls a file without a name
 
@@ -38,10 +41,17 @@ class Jobs:
         self.slots = Slots(limits.jobs + limits.waiting)
         self._pool = ThreadPoolExecutor(limits.jobs, thread_name_prefix="recording")
 
-    async def run(self, file: BinaryIO, name: str) -> AsyncIterator[float | Transcript]:
+    async def run(
+        self, file: BinaryIO, name: str, warn: Callable[[str], None] = _log.warning
+    ) -> AsyncIterator[float | Transcript]:
         """Seconds recognised so far, any number of times, and then the transcript.
 
         The file is closed in the end. Whoever stops iterating stops the work.
+
+        Args:
+            file: The recording.
+            name: What messages call it.
+            warn: Called with one line for each flaw of it, on another thread; logged by default.
 
         Raises:
             RefusedError: 503 if the queue is full, 413 if the recording is too long, 415 if it
@@ -62,7 +72,7 @@ class Jobs:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the server has stopped
                 loop.call_soon_threadsafe(events.put_nowait, done_s)
 
-        work = _Work(self.recognizer, self.limits.recording_s, file, name, progress)
+        work = _Work(self.recognizer, self.limits.recording_s, file, name, progress, warn)
         future = loop.run_in_executor(self._pool, work.run)
 
         def is_over(future: asyncio.Future[Transcript]) -> None:
@@ -99,6 +109,7 @@ class _Work:
         file: BinaryIO,
         name: str,
         progress: Callable[[float], None],
+        warn: Callable[[str], None],
     ) -> None:
         self.recognizer = recognizer
         self.longest_s = longest_s
@@ -106,13 +117,16 @@ class _Work:
         self.name = name
         self.elapsed_s = 0.0
         self._progress = progress
+        self._warn = warn
         self._done_s = 0.0
 
     def run(self) -> Transcript:
         started = time.monotonic()
         try:
             self._refuse_long(self._stated_s())
-            (result,) = self.recognizer.transcribe_many([self.file], progress=self._advance)
+            (result,) = self.recognizer.transcribe_many(
+                [self.file], warn=lambda text: self._warn(self._named(text)), progress=self._advance
+            )
             if isinstance(result, AsrError):
                 raise self._unreadable(result)
         except AudioError as error:
@@ -125,6 +139,8 @@ class _Work:
         self._progress(0.0)
         self.file.seek(0)
         head = self.file.read(12)
+        if not head:
+            return 0.0  # reading it tells what is wrong
         return header_duration(Input(self.file, head, seekable=True), self.name) or 0.0
 
     def _advance(self, seconds: float) -> None:
@@ -138,5 +154,7 @@ class _Work:
             raise RefusedError(413, message, "recording_too_long", param="file")
 
     def _unreadable(self, error: AsrError) -> RefusedError:
-        message = str(error).replace(_NAMELESS, self.name, 1)
-        return RefusedError(415, message, "unsupported_audio", param="file")
+        return RefusedError(415, self._named(str(error)), "unsupported_audio", param="file")
+
+    def _named(self, message: str) -> str:
+        return message.replace(_NAMELESS, self.name, 1)

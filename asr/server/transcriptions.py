@@ -67,27 +67,33 @@ async def recognise(request: Request, order: Order, jobs: Jobs, language: str) -
         RefusedError: See `Jobs.run`.
         ClientDisconnect: Nobody waits for the answer.
     """
-    events = jobs.run(order.file, order.name)
+    flaws: list[str] = []
+    events = jobs.run(order.file, order.name, flaws.append)
     headers = {"X-Ignored-Fields": _header(order.ignored)} if order.ignored else {}
     if order.stream:
         first = await anext(events)  # a full queue is still answered with its status
-        streamed = _server_sent(first, events, language)
+        streamed = _server_sent(first, events, language, flaws)
         headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(streamed, media_type="text/event-stream", headers=headers)
     transcript = await _unless_disconnected(request, _last(events))
-    response = answer(transcript, order.response_format, order.granularities, language)
+    response = answer(transcript, order.response_format, order.granularities, language, flaws)
+    if flaws:
+        headers["X-Warnings"] = _header(flaws)
     response.headers.update(headers)
     return response
 
 
 def _header(names: Sequence[str]) -> str:
-    """Names in a header, which holds Latin-1 only and is best kept short."""
-    shown = ", ".join(quote(name, safe="[]") for name in names)
+    """Names or sentences in a header, which holds Latin-1 only and is best kept short."""
+    shown = ", ".join(quote(name, safe="[] :;,='()|/") for name in names)
     return shown if len(shown) <= _HEADER_LENGTH else f"{shown[:_HEADER_LENGTH]}..."
 
 
 async def _server_sent(
-    first: float | Transcript, events: AsyncIterator[float | Transcript], language: str
+    first: float | Transcript,
+    events: AsyncIterator[float | Transcript],
+    language: str,
+    flaws: Sequence[str],
 ) -> AsyncIterator[str]:
     """Comments with the seconds that are done, which clients skip, and then the transcript."""
     event = first
@@ -95,7 +101,7 @@ async def _server_sent(
         while not isinstance(event, Transcript):
             yield f": progress {event:.2f}\n\n"
             event = await anext(events)
-        for text in events_of(event, language):
+        for text in events_of(event, language, flaws):
             yield text
     except RefusedError as error:
         yield f"data: {bytes(error.response().body).decode()}\n\n"

@@ -31,7 +31,7 @@ class Slow:
     def __init__(self):
         self.started, self.go, self.ended = threading.Event(), threading.Event(), []
 
-    def transcribe_many(self, sources, *, progress):
+    def transcribe_many(self, sources, *, warn, progress):
         self.started.set()
         assert self.go.wait(10)
         progress(1.0)

@@ -1,6 +1,7 @@
 """The endpoint as the real openai package uses it, and as a careless client does."""
 
 import io
+import json
 import time
 
 import httpx
@@ -120,6 +121,35 @@ def test_a_missing_file_is_named(host):
 def test_what_has_no_effect_is_said(host, sound):
     response = post(host, sound, prompt="x", hotwords="y", model="z")
     assert response.headers["x-ignored-fields"] == "hotwords, prompt"
+
+
+@pytest.mark.parametrize("stream", ["false", "true"])
+def test_a_flaw_of_the_recording_is_told_to_the_client(host, stream):
+    samples = np.array(play(SPOKEN), np.float32)
+    samples[7] = np.nan
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE, format="WAV", subtype="FLOAT")
+    flaw = "a b.wav: NaN, infinite or absurd samples set to 0: 1"
+    response = post(host, file.getvalue(), "a b.wav", stream=stream)
+    if stream == "true":
+        done = response.text.strip().splitlines()[-1].removeprefix("data: ")
+        assert json.loads(done)["warnings"] == [flaw]
+    else:
+        assert response.json()["warnings"] == [flaw]
+        assert response.headers["x-warnings"] == flaw
+
+
+def test_a_sound_recording_has_no_warnings(host, sound):
+    response = post(host, sound)
+    assert "warnings" not in response.json()
+    assert "x-warnings" not in response.headers
+
+
+def test_an_empty_upload_is_said_to_be_empty(host):
+    url, files = f"http://{host}/v1/audio/transcriptions", {"file": ("a.wav", b"")}
+    response = httpx.post(url, files=files, timeout=30, trust_env=False)
+    assert response.status_code == 415
+    assert response.json()["error"]["message"].startswith("a.wav: empty (0 bytes); needed")
 
 
 @pytest.mark.parametrize(
