@@ -23,15 +23,30 @@ from asr.types import Utterance
 __all__ = ["WaveformCache"]
 
 
+_LAYOUT = 2  # of the files; others are not opened
+
+
 class WaveformCache:
-    """Waveforms by position in the list of utterances they were made from."""
+    """Waveforms by position in the list of utterances they were made from.
+
+    Attributes:
+        path: The samples of all.
+        starts: Where each begins.
+        sizes: How many each has.
+        problems: Why each cannot be read; empty where it can.
+    """
 
     def __init__(
-        self, path: Path, starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+        self,
+        path: Path,
+        starts: npt.NDArray[np.int64],
+        sizes: npt.NDArray[np.int64],
+        problems: Sequence[str],
     ) -> None:
         self.path = path
         self.starts = starts
         self.sizes = sizes
+        self.problems = problems
         self._pcm: npt.NDArray[np.int16] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -48,7 +63,7 @@ class WaveformCache:
     ) -> WaveformCache:
         """Open the cache of these utterances, decoding them first where there is none yet.
 
-        An utterance that cannot be read has no samples.
+        An utterance that cannot be read has no samples, and `problems` says why.
 
         Args:
             utterances: In the order in which they will be asked for.
@@ -61,12 +76,14 @@ class WaveformCache:
         if not index.exists():
             directory.mkdir(parents=True, exist_ok=True)
             _decode_all(utterances, path, index, sample_rate, progress)
-        sizes = np.array(json.loads(index.read_text()), dtype=np.int64)
-        return cls(path, np.cumsum(sizes) - sizes, sizes)
+        found = json.loads(index.read_text())
+        sizes = np.array(found["sizes"], dtype=np.int64)
+        return cls(path, np.cumsum(sizes) - sizes, sizes, found["problems"])
 
     def subset(self, indices: Sequence[int]) -> WaveformCache:
         """The same waveforms under new positions."""
-        return WaveformCache(self.path, self.starts[indices], self.sizes[indices])
+        problems = [self.problems[index] for index in indices]
+        return WaveformCache(self.path, self.starts[indices], self.sizes[indices], problems)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -85,7 +102,7 @@ class WaveformCache:
 
 
 def _fingerprint(utterances: Sequence[Utterance], sample_rate: int) -> str:
-    digest = hashlib.sha256(str(sample_rate).encode())
+    digest = hashlib.sha256(f"{_LAYOUT} {sample_rate}".encode())
     for utterance in utterances:
         digest.update(f"{utterance.audio.resolve()}\n".encode())
         # What may not be read counts as missing: once it may, it is another corpus.
@@ -102,19 +119,20 @@ def _decode_all(
     sample_rate: int,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    sizes = []
+    sizes, problems = [], []
     partial = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         with partial.open("wb") as file:
             for done, utterance in enumerate(utterances):
-                samples = _read_or_empty(utterance, sample_rate)
+                samples, problem = _read_or_empty(utterance, sample_rate)
+                problems.append(problem)
                 file.write(_to_pcm(samples).tobytes())
                 sizes.append(len(samples))
                 if progress:
                     progress(done + 1, len(utterances))
         partial.replace(path)
         # The index is written last: with it the cache is complete.
-        partial.write_text(json.dumps(sizes))
+        partial.write_text(json.dumps({"sizes": sizes, "problems": problems}))
         partial.replace(index)
     finally:
         partial.unlink(missing_ok=True)  # of an interrupted run, it may be a hundred gigabytes
@@ -124,8 +142,8 @@ def _to_pcm(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
     return (samples * 32768).round().clip(-32768, 32767).astype(np.int16)
 
 
-def _read_or_empty(utterance: Utterance, sample_rate: int) -> npt.NDArray[np.float32]:
+def _read_or_empty(utterance: Utterance, sample_rate: int) -> tuple[npt.NDArray[np.float32], str]:
     try:
-        return read_audio(utterance.audio, sample_rate).samples
-    except AudioError:
-        return np.zeros(0, dtype=np.float32)
+        return read_audio(utterance.audio, sample_rate).samples, ""
+    except AudioError as error:
+        return np.zeros(0, dtype=np.float32), str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,9 @@ __all__ = [
 Progress = Callable[[int, int], None]
 
 
+_MOST_SHOWN = 5
+
+
 @dataclass(frozen=True, eq=False)
 class Corpus:
     """Usable utterances with their tokens and waveforms.
@@ -67,6 +71,12 @@ class Corpus:
     def hours(self) -> float:
         """Length of all usable recordings."""
         return sum(self.durations) / 3600
+
+    def describe(self) -> Iterator[str]:
+        """A line for the first few that are left out, and one for all."""
+        for name, reason in itertools.islice(self.skipped.items(), _MOST_SHOWN):
+            yield f"skipped {name}: {reason}"
+        yield f"{len(self.utterances)} utterances, {self.hours:.2f} h, {len(self.skipped)} skipped"
 
     def digest(self) -> str:
         """Differs where the utterances, their texts or lengths do."""
@@ -111,7 +121,8 @@ def load_corpus(
         except TokenizerError as error:
             skipped[utterance.id] = str(error)
             continue
-        if reason := _reason_to_skip(waveforms.num_samples(index), ids, config):
+        problem = waveforms.problems[index]
+        if reason := problem or _reason_to_skip(waveforms.num_samples(index), ids, config):
             skipped[utterance.id] = reason
             continue
         kept.append(index)
@@ -134,8 +145,6 @@ def load_corpus(
 def _reason_to_skip(num_samples: int, tokens: list[int], config: RunConfig) -> str:
     """Why an utterance cannot be trained on, or an empty string."""
     duration = num_samples / config.features.sample_rate
-    if num_samples == 0:
-        return "the recording cannot be read or is empty"
     if not config.data.min_duration_s <= duration <= config.data.max_duration_s:
         return f"{duration:.2f} s long"
     if not tokens:

@@ -158,12 +158,8 @@ class Trainer:
         corpus = load_corpus(manifests, self.config, self.tokenizer, most, self.display.decoding)
         if self.world.is_main:
             self.world.barrier()
-            for name, reason in list(corpus.skipped.items())[:5]:
-                self.display.message(f"skipped {name}: {reason}")
-            self.display.message(
-                f"{len(corpus.utterances)} utterances, {corpus.hours:.2f} h, "
-                f"{len(corpus.skipped)} skipped"
-            )
+            for line in corpus.describe():
+                self.display.message(line)
         return corpus
 
     def _new_tally(self) -> Tally:

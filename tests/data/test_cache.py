@@ -51,6 +51,11 @@ def test_a_recording_that_cannot_be_read_has_no_samples_and_spoils_no_other(corp
     assert [cache.num_samples(i) for i in range(3)] == [0, 0, len(pcm[2])]
     np.testing.assert_array_equal(cache[2] * 32768, pcm[2].astype(np.float32))
     assert len(cache[0]) == 0
+    assert "0.wav: not a recording" in cache.problems[0]
+    assert "gone.wav: no such file" in cache.problems[1]
+    assert cache.problems[2] == ""
+    assert WaveformCache.build(utterances, tmp_path / "cache", RATE).problems == cache.problems
+    assert cache.subset([2, 1]).problems == ["", cache.problems[1]]
 
 
 def test_a_subset_has_the_same_waveforms_under_new_positions(corpus, tmp_path):

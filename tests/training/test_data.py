@@ -59,11 +59,16 @@ def test_what_cannot_be_used_is_left_out_by_name_with_the_reason(tmp_path):
         atol=1 / 32768,
     )
     assert "'x' is not in the vocabulary" in corpus.skipped["u1"]
-    assert corpus.skipped["u2"] in ("no text", "the recording cannot be read or is empty")
+    assert corpus.skipped["u2"].endswith("u2.wav: no samples; needed a recording with sound")
     assert corpus.skipped["u3"] == "0.20 s long"
-    assert corpus.skipped["u4"] == "the recording cannot be read or is empty"
+    assert f"{speech / 'u4.wav'}: not a recording" in corpus.skipped["u4"]
     assert corpus.skipped["u5"] == "5 tokens do not fit into 7 steps"
-    assert corpus.skipped["u6"] == "the recording cannot be read or is empty"
+    assert f"{speech / 'gone.wav'}: no such file" in corpus.skipped["u6"]
+    assert corpus_of(config).skipped == corpus.skipped  # from the cache, too
+    lines = list(corpus.describe())
+    assert lines[0] == f"skipped u1: {corpus.skipped['u1']}"
+    assert len(lines) == 6
+    assert lines[5].startswith("1 utterances, 0.00 h, 6 skipped")
 
 
 def test_a_corpus_of_which_nothing_is_left_is_an_error_with_one_reason(tmp_path):
