@@ -26,8 +26,8 @@ __all__ = ["FORMAT_VERSION", "Checkpoint", "load_checkpoint", "save_checkpoint"]
 
 FORMAT_VERSION = 4
 """Version 4 may have word pieces, version 3 may have 8-bit matrices, version 2 may have phones."""
-MODEL_FILE = "model.safetensors"
-"""Its name where the model is a folder."""
+MODEL_FILES = ("model.safetensors", "best.safetensors")
+"""Its names where the model is a folder: one like the bundled one, or one of a training run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +109,18 @@ def save_checkpoint(
     return write_weights(path, header, tensors)
 
 
+def _file_in(folder: Path) -> Path:
+    names = (name for name in MODEL_FILES if (folder / name).exists())
+    return folder / next(names, MODEL_FILES[0])
+
+
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Open a model file, or the one in a folder, and check every byte of it.
 
     Raises:
         CheckpointError: Missing, not a model file, damaged, or made by a later version.
     """
-    file = path / MODEL_FILE if path.is_dir() else path
+    file = _file_in(path) if path.is_dir() else path
     header, tensors, content_hash = read_weights(
         file, FORMAT_VERSION, "give a model file or folder, or leave --model out"
     )

@@ -11,6 +11,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +51,21 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Lm = Annotated[Path | None, typer.Option("--lm", help="Another language model.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"asr {version('asr')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def transcribe(
     audio: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.")],
@@ -68,12 +86,12 @@ def transcribe(
     """Turn recordings into text, on standard output or in files."""
     from asr.commands import run_transcribe
 
-    if alternatives and "json" not in formats.split(","):
+    named = [name.strip() for name in formats.split(",")]
+    if alternatives and "json" not in named:
         raise ConfigError("only json has a place for alternatives", "add --format json")
-    recognizer = _load(model, decoder, lm, device)
-    recognizer.num_alternatives = alternatives
+    opened = _opening(model, decoder, lm, device, num_alternatives=alternatives)
     with show_progress() as progress:
-        failed = run_transcribe(recognizer, audio, output, formats.split(","), stderr, progress)
+        failed = run_transcribe(opened, audio, output, named, stderr, progress)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -103,10 +121,12 @@ def listen(
     ] = None,
     model: Model = None,
     decoder: DecoderName = None,
+    lm: Lm = None,
     device: Device = "auto",
 ) -> None:
     """Write down what is spoken into the microphone, while it is spoken."""
     from asr.commands_listen import open_live, print_inputs, run_listen
+    from asr.live_files import live_format
     from asr.streaming import LOOK_AHEAD_S, LiveRecognizer
 
     if list_inputs:
@@ -116,10 +136,12 @@ def listen(
         raise ConfigError("--fast without --simulate", "name the file to play with --simulate")
     if (simulate is not None) + raw + (input_device is not None) > 1:
         raise ConfigError("more than one of --simulate, --raw and --input; needed one of them")
+    if output:
+        live_format(output)
+    opened = _opening(model, decoder, lm, device)
     with open_live(simulate, fast, raw, input_device, warn) as blocks:
-        recognizer = _load(model, decoder, None, device)
         live = LiveRecognizer(
-            recognizer, look_ahead_s=LOOK_AHEAD_S if look_ahead is None else look_ahead
+            opened(), look_ahead_s=LOOK_AHEAD_S if look_ahead is None else look_ahead
         )
         run_listen(live, blocks, stderr, output=output, details=details, push_to_talk=push_to_talk)
 
@@ -197,9 +219,10 @@ def evaluate(
     options = EvaluateOptions(
         manifest, json_file, html, nist, normaliser, resume, by or (), system or (), lm, workers
     )
-    recognizer = _load(model, decoder, lm, device)
+    # How common words are it says there, too.
+    opened = _opening(model, decoder, None if decoder == "greedy" else lm, device)
     with show_progress() as progress:
-        failed = run_evaluate(recognizer, options, stderr, progress)
+        failed = run_evaluate(opened, options, stderr, progress)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -295,7 +318,7 @@ def tune(
     from asr.commands import run_tune
 
     with show_progress() as progress:
-        run_tune(_load(model, "beam", lm, "auto"), manifest, most, output, stderr, progress)
+        run_tune(_opening(model, "beam", lm, "auto"), manifest, most, output, stderr, progress)
 
 
 @app.command()
@@ -325,10 +348,10 @@ def explain(
     """Open the network up: one page with what it saw, heard and remembered of a recording."""
     from asr.commands_insight import ExplainOptions, run_explain
 
-    recognizer = _load(model, decoder, lm, "cpu")
+    opened = _opening(model, decoder, lm, "cpu")
     options = ExplainOptions(layer, direction, word or (), reference, start_s, end_s)
     with show_progress() as progress:
-        run_explain(recognizer, audio, output, png, options, stderr, progress)
+        run_explain(opened, audio, output, png, options, stderr, progress)
 
 
 @app.command()
@@ -366,16 +389,28 @@ def info(
     sys.stdout.write("\n")
 
 
-def _load(model: Path | None, decoder: str | None, lm: Path | None, device: str) -> Recognizer:
+def _opening(
+    model: Path | None, decoder: str | None, lm: Path | None, device: str, **options: Any
+) -> Callable[[], Recognizer]:
+    """What opens the model, which takes seconds: after what else was asked for is looked at."""
     from asr.loading import load_recognizer
 
-    return load_recognizer(model, decoder=decoder, lm=lm, device=device)
+    return partial(load_recognizer, model, decoder=decoder, lm=lm, device=device, **options)
+
+
+def _open_missing() -> None:
+    """Streams that were closed before the start lead nowhere, instead of to the next open file."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, open to the end
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the program; a user's mistake is one line and a hint, never a traceback."""
     # A reader that goes away (`asr transcribe ... | head`) is not an error of ours. Only where we
     # are the whole program: another one has its own pipes and sockets.
+    if arguments is None:
+        _open_missing()
     if arguments is None and hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPIPE})  # a parent may have blocked it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from asr.audio.files import find_audio, probe_duration
+from asr.audio.files import check_readable, find_audio, probe_duration
 from asr.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from asr.data.manifest import read_manifest, unique_names
 from asr.decoding import BeamDecoder, GreedyConfig, PhoneBeamDecoder, WordPieceDecoder
@@ -32,7 +32,7 @@ from asr.tuning import (
     tune_greedy_confidence,
 )
 from asr.types import Transcript
-from asr.writers import FORMATS, save, try_to_write, write
+from asr.writers import FORMATS, save, try_folder, try_to_write, write
 
 __all__ = [
     "describe",
@@ -46,22 +46,30 @@ WEIGHTS = {"int8": torch.int8, "float16": torch.float16, "float32": torch.float3
 
 
 def run_transcribe(
-    recognizer: Recognizer,
+    open_recognizer: Callable[[], Recognizer],
     audio: list[str],
     output: Path | None,
     formats: list[str],
     stderr: Console,
     progress: Progress,
 ) -> int:
-    """Transcribe everything that can be; returns how many inputs failed."""
+    """Transcribe everything that can be; returns how many inputs failed.
+
+    Raises:
+        ConfigError: No such format, or several files to write and no folder.
+        AsrError: The model cannot be opened, or the folder not be written.
+    """
     found = [source for name in audio for source in _expand(name)]
     _check_formats(formats, output, len(found))
     if output:
-        try_to_write(output / ".asr")
+        try_folder(output)
     sources = [source for source in found if not isinstance(source, AsrError)]
     failures = [source for source in found if isinstance(source, AsrError)]
     for error in failures:
         report_error(error, stderr)
+    if not sources:
+        return len(failures)
+    recognizer = open_recognizer()
     stems = unique_names(["stdin" if s == "-" else Path(s).stem for s in sources])
     task = progress.add_task("transcribing", total=_total_duration(sources))
     results = recognizer.transcribe_many(
@@ -74,14 +82,22 @@ def run_transcribe(
             if isinstance(result, AsrError):
                 raise result
             if output:
-                save(result, output, stem, formats)
+                paths = save(result, output, stem, formats)
+                _tell_new_name(source, paths, stderr)
             else:
-                prefix = printable(str(source)) if len(sources) > 1 else ""
+                prefix = printable(str(source)) if len(found) > 1 else ""
                 _print_result(result, formats[0], stem, prefix)
         except AsrError as error:  # the rest is still transcribed
             failures.append(error)
             report_error(error, stderr)
     return len(failures)
+
+
+def _tell_new_name(source: str | Path, paths: Sequence[Path], stderr: Console) -> None:
+    """Say which files are whose where the recording's own name was taken."""
+    if source != "-" and Path(source).stem != paths[0].stem:
+        names = ", ".join(path.name for path in paths)
+        stderr.print(f"{escape(printable(str(source)))}: written as {escape(names)}")
 
 
 def _check_formats(formats: list[str], output: Path | None, num_sources: int) -> None:
@@ -94,10 +110,14 @@ def _check_formats(formats: list[str], output: Path | None, num_sources: int) ->
 
 
 def _expand(name: str) -> Iterator[str | Path | AsrError]:
-    if name == "-":
-        yield name
-    else:
-        yield from find_audio([name])
+    """What a name stands for; what can be told before a model is loaded to be no recording, too."""
+    for source in [name] if name in ("-", "") else find_audio([name]):
+        try:
+            if not isinstance(source, AsrError):
+                check_readable(source)
+            yield source
+        except AsrError as error:
+            yield error
 
 
 def _total_duration(sources: list[str | Path]) -> float | None:
@@ -179,7 +199,7 @@ def _names(tokenizer: Tokenizer | None) -> Sequence[str]:
 
 
 def run_tune(
-    recognizer: Recognizer,
+    open_recognizer: Callable[[], Recognizer],
     manifest: Path,
     most: int,
     output: Path,
@@ -187,13 +207,14 @@ def run_tune(
     progress: Progress,
 ) -> None:
     """Try settings of the beam search and write the best."""
+    utterances = read_manifest(manifest, need_text=True)
+    try_to_write(output, manifest)
+    recognizer = open_recognizer()
     decoder = recognizer.decoder
     assert isinstance(decoder, BeamDecoder | PhoneBeamDecoder)
     if decoder.lm is None:
         raise ConfigError("the model has no language model to weigh", "give one with --lm")
-    try_to_write(output, manifest)
     decoder.prepare()
-    utterances = read_manifest(manifest, need_text=True)
     count = min(most, len(utterances))
     chosen = [utterances[i * len(utterances) // count] for i in range(count)]
     task = progress.add_task("encoding", total=count)

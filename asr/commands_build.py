@@ -40,7 +40,7 @@ def run_lm_build(
     notes = list(report.notes)
     if report.num_skipped and not config.normalise:
         notes.append(
-            f"{report.num_skipped} lines have more than letters a-z, apostrophes and spaces; "
+            f"{_lines(report.num_skipped)} more than letters a-z, apostrophes and spaces; "
             "--set normalise=true takes capitals and punctuation out instead of skipping them"
         )
     for note in notes:
@@ -48,8 +48,12 @@ def run_lm_build(
     ngrams = " + ".join(str(n) for n in report.num_ngrams)
     stderr.print(
         f"{output}: {report.num_words} words in {report.num_sentences} sentences "
-        f"({report.num_skipped} lines skipped), {ngrams} n-grams, {report.size / 1e6:.1f} MB"
+        f"(skipped lines: {report.num_skipped}), {ngrams} n-grams, {report.size / 1e6:.1f} MB"
     )
+
+
+def _lines(number: int) -> str:
+    return "1 line has" if number == 1 else f"{number} lines have"
 
 
 def run_lexicon_build(

@@ -21,7 +21,7 @@ from asr.nist import NIST_FILES, write_nist
 from asr.recognizer import Recognizer
 from asr.report import write_page
 from asr.scoring.words import first
-from asr.systems import OwnSystem, System, open_system
+from asr.systems import OWN_NAME, OwnSystem, System, open_system
 from asr.terminal import report_error
 from asr.text import get_normaliser
 from asr.types import Utterance
@@ -59,14 +59,16 @@ class EvaluateOptions:
 
 
 def run_evaluate(
-    recognizer: Recognizer, options: EvaluateOptions, stderr: Console, bar: Bar
+    open_recognizer: Callable[[], Recognizer], options: EvaluateOptions, stderr: Console, bar: Bar
 ) -> int:
     """Score a manifest; returns how many recordings could not be read, by any system."""
     utterances = read_manifest(options.manifest, need_text=True)
     _check(options, utterances)
-    systems: list[System] = [OwnSystem(recognizer), *map(open_system, options.systems)]
-    labels = ["", *unique_names([system.name for system in systems])[1:]]
+    others = [open_system(name) for name in options.systems]
+    labels = ["", *unique_names([OWN_NAME, *(system.name for system in others)])[1:]]
     _check_files(options, labels)
+    recognizer = open_recognizer()
+    systems: list[System] = [OwnSystem(recognizer), *others]
     per_million = _word_frequency(options.lm or recognizer.checkpoint.language_model())
     try:
         evaluations = [

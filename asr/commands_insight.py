@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from asr.audio.files import check_readable
 from asr.checkpoint import Checkpoint
 from asr.config import read_yaml
 from asr.data.manifest import read_manifest
@@ -54,7 +55,7 @@ class ExplainOptions:
 
 
 def run_explain(
-    recognizer: Recognizer,
+    open_recognizer: Callable[[], Recognizer],
     audio: str,
     output: Path | None,
     png: Path | None,
@@ -68,10 +69,13 @@ def run_explain(
         AsrError: The recording cannot be read, an option does not fit the model or the text, or the
             page or the pictures cannot be written; the last is found out before any work.
     """
-    layer, direction = _check_cell(recognizer, options)
+    direction = _direction(options.direction)
+    check_readable(audio)
     path = output or Path("stdin.html" if audio == "-" else f"{Path(audio).stem}.html")
     for file in [path, *([png / "spectrogram.png"] if png else [])]:
         try_to_write(file, *([] if audio == "-" else [Path(audio)]))
+    recognizer = open_recognizer()
+    layer = _layer(recognizer, options.layer)
     sample_rate = recognizer.checkpoint.front_end.config.sample_rate
     clip = read_clip(audio, sample_rate, options.start_s, options.end_s)
     if clip.note:
@@ -103,14 +107,18 @@ def run_explain(
     return path
 
 
-def _check_cell(recognizer: Recognizer, options: ExplainOptions) -> tuple[int, Direction]:
+def _direction(name: str) -> Direction:
+    if name not in DIRECTIONS:
+        raise ConfigError(f"no direction {name!r}; there are forward and backward")
+    return name
+
+
+def _layer(recognizer: Recognizer, wanted: int | None) -> int:
     num_layers = len(recognizer.checkpoint.model.layers)
-    layer = num_layers if options.layer is None else options.layer
+    layer = num_layers if wanted is None else wanted
     if not 1 <= layer <= num_layers:
         raise ConfigError(f"no layer {layer}; the model has layers 1 to {num_layers}")
-    if options.direction not in DIRECTIONS:
-        raise ConfigError(f"no direction {options.direction!r}; there are forward and backward")
-    return layer, options.direction
+    return layer
 
 
 def _describe_decoder(recognizer: Recognizer) -> str:

@@ -20,8 +20,9 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from asr.audio.files import check_readable
 from asr.audio.microphone import list_inputs, open_microphone, read_pcm, resampled, simulate
-from asr.errors import AsrError, ConfigError
+from asr.errors import AsrError, AudioError, ConfigError
 from asr.live_files import LiveFile
 from asr.streaming import LiveRecognizer, LiveResult
 from asr.types import Segment
@@ -51,6 +52,7 @@ def open_live(
 ) -> Iterator[Blocks]:
     """Blocks of samples at `LIVE_HZ` from a file, from standard input, or from a microphone."""
     if file is not None:
+        check_readable(file)
         yield simulate(file, realtime=not fast, sample_rate=LIVE_HZ, warn=warn)
     elif raw:
         yield read_pcm(sys.stdin.buffer, LIVE_HZ)
@@ -85,11 +87,13 @@ def run_listen(
 
     Raises:
         ConfigError: Push-to-talk without a keyboard, or no such output format.
-        AsrError: The sound could not be read to its end, or the file not be written.
+        AsrError: No sound came, it could not be read to its end, or the file not be written.
     """
     # A file is not emptied for sound, or a keyboard, that cannot be had.
     sound = resampled(blocks, LIVE_HZ, live.sample_rate)
     beginning = list(islice(sound, 1))
+    if not beginning:
+        raise AudioError("no sound came; needed samples, 16 bits each, or a recording with some")
     with ExitStack() as stack:
         key = stack.enter_context(_space_bar()) if push_to_talk else None
         file = stack.enter_context(LiveFile(output)) if output else None

@@ -11,9 +11,24 @@ from asr.errors import AsrError, ConfigError
 from asr.types import Segment, Transcript
 from asr.writers import write
 
-__all__ = ["LIVE_FORMATS", "LiveFile"]
+__all__ = ["LIVE_FORMATS", "LiveFile", "live_format"]
 
 LIVE_FORMATS = ("txt", "srt", "vtt", "json")
+
+
+def live_format(path: Path) -> str:
+    """The one of `LIVE_FORMATS` that a file's name ends in.
+
+    Raises:
+        ConfigError: It ends in none of them.
+    """
+    format = path.suffix.removeprefix(".")
+    if format not in LIVE_FORMATS:
+        raise ConfigError(
+            f"{path}: no format {format!r} that can be written live",
+            f"end the name in one of: {', '.join(LIVE_FORMATS)}",
+        )
+    return format
 
 
 class LiveFile:
@@ -30,12 +45,7 @@ class LiveFile:
             AsrError: It cannot be written.
         """
         self._path = path
-        self.format = path.suffix.removeprefix(".")
-        if self.format not in LIVE_FORMATS:
-            raise ConfigError(
-                f"{path}: no format {self.format!r} that can be written live",
-                f"end the name in one of: {', '.join(LIVE_FORMATS)}",
-            )
+        self.format = live_format(path)
         self._texts: list[str] = []
         self._duration = 0.0
         self._num_cues = 0

@@ -49,7 +49,10 @@ def load_recognizer(
 
     Raises:
         AsrError: One of them is missing, damaged or does not fit.
+        ConfigError: A language model for greedy decoding.
     """
+    if decoder == "greedy" and lm:
+        raise ConfigError(f"{lm} for greedy decoding, which uses no language model", "leave it out")
     checkpoint = load_checkpoint(model or PRETRAINED, pick_device(device))
     lm = lm or checkpoint.language_model()
     name = decoder or ("beam" if lm else "greedy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = [
     "MAX_LINES",
     "MAX_LINE_LENGTH",
     "save",
+    "try_folder",
     "try_to_write",
     "write",
 ]
@@ -94,12 +96,28 @@ def try_to_write(path: Path, *inputs: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
     except OSError as error:
-        reason = "a file is in the way of its folder"
-        if not isinstance(error, FileExistsError | NotADirectoryError):
-            reason = error.strerror or str(error)
-        raise AsrError(f"{path}: cannot be written: {reason}") from error
+        raise AsrError(f"{path}: cannot be written: {_reason(error)}") from error
     if new:
         path.resolve().unlink()  # a link stays
+
+
+def try_folder(folder: Path) -> None:
+    """Make a folder, and a file in it without a trace: before work whose results are for it.
+
+    Raises:
+        AsrError: No file can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise AsrError(f"{folder}: no files can be written in it: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file is in the way of its folder"
+    return error.strerror or str(error)
 
 
 def _replace(path: Path, content: str) -> None:

@@ -305,6 +305,12 @@ def test_a_folder_is_the_model_in_it_and_the_language_model_beside_it(tmp_path):
     assert checkpoint.language_model() == tmp_path / "words.lm"
 
 
+def test_the_folder_of_a_training_run_is_its_best_model(tmp_path):
+    (tmp_path / "best.safetensors").write_bytes(CONTENT)
+    (tmp_path / "last.safetensors").write_bytes(b"another")
+    assert load_checkpoint(tmp_path).path == tmp_path / "best.safetensors"
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(CONTENT) - 1), st.integers(1, 255))
 @example(CONTENT.index(b"1e-06") + 1, ord("e") ^ ord("E"))

@@ -56,14 +56,14 @@ def test_text_with_carriage_returns_is_text(asr, tmp_path):
     (tmp_path / "t.txt").write_bytes(b"the cat sat\r\nthe dog sat\r\n")
     output = tmp_path / "t.arpa"
     result = asr("lm", "build", tmp_path / "t.txt", "-o", output, "--set", "order=2")
-    assert "6 words in 2 sentences (0 lines skipped)" in result.err
+    assert "6 words in 2 sentences (skipped lines: 0)" in result.err
 
 
 def test_lines_that_are_skipped_are_told_with_what_takes_them(asr, tmp_path):
     text, output = tmp_path / "t.txt", tmp_path / "t.arpa"
     text.write_text("the cat sat\nHello, Dog!\n")
     result = asr("lm", "build", text, "-o", output, "--set", "order=2")
-    assert "1 lines have more than letters" in " ".join(result.err.split())
+    assert "1 line has more than letters" in " ".join(result.err.split())
     assert "normalise=true" in result.err
     options = ["--set", "order=2", "--set", "normalise=true"]
     assert "more than letters" not in asr("lm", "build", text, "-o", output, *options).err

@@ -45,7 +45,8 @@ def evaluate(request, tmp_path, monkeypatch, capsys):
         recognizer = SimpleNamespace(checkpoint=SimpleNamespace(language_model=lambda: lm))
         stderr = run.stderr = Console(file=io.StringIO(), width=200)
         with Progress(console=stderr, disable=True) as bar:
-            failed = run_evaluate(recognizer, EvaluateOptions(manifest, **options), stderr, bar)
+            chosen = EvaluateOptions(manifest, **options)
+            failed = run_evaluate(lambda: recognizer, chosen, stderr, bar)
         streams = capsys.readouterr()
         return SimpleNamespace(failed=failed, out=streams.out, err=stderr.file.getvalue())
 

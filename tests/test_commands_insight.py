@@ -101,7 +101,8 @@ def test_a_long_recording_is_cut_and_this_is_said_in_one_line(asr, model, tmp_pa
     sound = tmp_path / "long.wav"
     soundfile.write(sound, speak("a" * 160), SAMPLE_RATE)
     result = asr("explain", sound, "--model", model, "-o", tmp_path / "p.html")
-    lines = result.err.splitlines()
+    # A slow machine says now and then that it is still at work.
+    lines = [line for line in result.err.splitlines() if not line.endswith(" so far")]
     assert result.code == 0
     assert lines[0].startswith(f"note: {sound}: only 0 to 30 s are explained")
     assert len(lines) == 2

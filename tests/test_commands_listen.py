@@ -14,7 +14,7 @@ from rich.console import Console
 from asr import commands_listen
 from asr.audio.microphone import InputDevice
 from asr.commands_listen import _line, _meter, open_live, print_inputs, run_listen
-from asr.errors import AsrError, ConfigError, DeviceError
+from asr.errors import AsrError, AudioError, ConfigError, DeviceError
 from asr.streaming import LiveRecognizer
 from asr.types import Segment, Word
 
@@ -227,3 +227,10 @@ def test_a_microphone_is_asked_for_by_number_or_name_and_lost_sound_is_told(
     with open_live(None, False, False, given, warnings.append) as blocks:
         assert len(list(blocks)) == 1
     assert warnings == ["sound was lost 4 times: the machine was too busy"]
+
+
+def test_a_stream_without_any_sound_is_an_error_and_empties_no_file(tmp_path):
+    (tmp_path / "notes.txt").write_text("precious")
+    with pytest.raises(AudioError, match="no sound came"):
+        listen(iter([]), output=tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "precious"

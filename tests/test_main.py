@@ -17,3 +17,15 @@ def test_the_module_is_the_program():
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("error: none.safetensors: no such model\n")
     assert "Traceback" not in result.stderr
+
+
+def test_closed_streams_are_no_traceback():
+    """As some programs start others: without any of the three."""
+    result = subprocess.run(
+        ["sh", "-c", '"$0" -m asr --version <&- >&-', sys.executable],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from asr.errors import AsrError, ConfigError
 from asr.types import Alternative, Passage, Segment, Transcript, Word
-from asr.writers import FORMATS, save, try_to_write, write
+from asr.writers import FORMATS, save, try_folder, try_to_write, write
 
 EMPTY = Transcript("", (), 1.5)
 
@@ -170,6 +170,16 @@ def test_whether_a_file_can_be_written_is_found_without_a_trace(tmp_path):
     assert (tmp_path / "old").read_text() == "kept"
     with pytest.raises(AsrError, match="a file is in the way"):
         try_to_write(tmp_path / "old" / "a.yaml")
+
+
+def test_whether_a_folder_takes_files_is_found_without_a_trace(tmp_path):
+    try_folder(tmp_path / "new" / "deep")
+    assert list((tmp_path / "new" / "deep").iterdir()) == []
+    (tmp_path / "old").write_text("kept")
+    for folder in (tmp_path / "old", tmp_path / "old" / "deep"):
+        with pytest.raises(AsrError, match=f"{folder}: no files .* a file is in the way"):
+            try_folder(folder)
+    assert (tmp_path / "old").read_text() == "kept"
 
 
 def test_a_source_is_not_overwritten_by_its_result(tmp_path):

@@ -64,10 +64,10 @@ class LiveBlocks(Iterator[Samples]):
 
 
 def list_inputs() -> list[InputDevice]:
-    """Every device that can record.
+    """Every device that can record, at least one.
 
     Raises:
-        DeviceError: If the PortAudio library is missing or fails.
+        DeviceError: If the PortAudio library is missing or fails, or there is none.
     """
     sounddevice = _sounddevice()
     try:
@@ -75,7 +75,7 @@ def list_inputs() -> list[InputDevice]:
         devices = sounddevice.query_devices()
     except sounddevice.PortAudioError as error:
         raise _refused("the list of microphones", error) from error
-    return [
+    found = [
         InputDevice(
             index=index,
             name=device["name"],
@@ -86,6 +86,12 @@ def list_inputs() -> list[InputDevice]:
         for index, device in enumerate(devices)
         if device["max_input_channels"] > 0
     ]
+    if not found:
+        raise DeviceError(
+            "no microphone found; needed a device that can record",
+            "plug one in, or play a file as if it were live: asr listen --simulate FILE",
+        )
+    return found
 
 
 @contextmanager
@@ -216,11 +222,6 @@ def _refused(name: str, error: Exception) -> DeviceError:
 
 def _find(wanted: int | str | None, inputs: list[InputDevice], default: int) -> InputDevice:
     """The device the user means."""
-    if not inputs:
-        raise DeviceError(
-            "no microphone found; needed a device that can record",
-            "plug one in, or play a file as if it were live: asr listen --simulate FILE",
-        )
     if wanted is None:
         return next((each for each in inputs if each.index == default), inputs[0])
     fitting = [each for each in inputs if wanted in (each.index, each.name)]

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asr.errors import ConfigError
-from asr.systems.own import OwnSystem
+from asr.systems.own import OWN_NAME, OwnSystem
 from asr.systems.protocol import Recording, System
 from asr.systems.sphinx import open_sphinx
 from asr.systems.whisper import open_whisper
 
-__all__ = ["SYSTEMS", "OwnSystem", "Recording", "System", "open_system"]
+__all__ = ["OWN_NAME", "SYSTEMS", "OwnSystem", "Recording", "System", "open_system"]
 
 SYSTEMS: dict[str, Callable[[str], System]] = {
     "whisper": open_whisper,

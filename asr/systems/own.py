@@ -17,13 +17,15 @@ from asr.recognizer import Recognizer
 from asr.systems.protocol import Recording
 from asr.types import Transcript
 
-__all__ = ["OwnSystem"]
+__all__ = ["OWN_NAME", "OwnSystem"]
+
+OWN_NAME = "asr"
 
 
 class OwnSystem:
     """A model of ours with its decoder."""
 
-    def __init__(self, recognizer: Recognizer, name: str = "asr") -> None:
+    def __init__(self, recognizer: Recognizer, name: str = OWN_NAME) -> None:
         self.recognizer = recognizer
         self.name = name
 

@@ -180,6 +180,8 @@ def test_without_any_microphone_the_hint_is_to_simulate_one(sound):
     with pytest.raises(DeviceError, match="no microphone found") as caught, open_microphone():
         pass
     assert "asr listen --simulate FILE" in caught.value.hint
+    with pytest.raises(DeviceError, match="no microphone found"):
+        list_inputs()
 
 
 def test_portaudios_refusal_is_told_in_one_line(sound):
