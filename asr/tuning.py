@@ -123,15 +123,16 @@ def tune_confidence(
         emissions: From `compute_emissions`.
         references: Their texts.
     """
-    found = [decoder.decode(one, num_best=decoder.config.candidates) for one in emissions]
-    texts = [[decoder.tokenizer.decode(one.tokens).split() for one in some] for some in found]
-    scores = [[one.score for one in some] for some in found]
+    every = zip(references, map(decoder.candidates, emissions), strict=True)
+    found = [(reference, candidates) for reference, candidates in every if candidates]
+    texts = [[words for words, _ in candidates] for _, candidates in found]
+    scores = [[score for _, score in candidates] for _, candidates in found]
 
     def shares(scale: float) -> list[float]:
         pairs = zip(texts, scores, strict=True)
         return [share for some, their in pairs for share in word_posteriors(some, their, scale)]
 
-    right = _are_right(references, [" ".join(some[0]) for some in texts])
+    right = _are_right([reference for reference, _ in found], [" ".join(some[0]) for some in texts])
     return _most_telling(decoder.config, shares, right)
 
 

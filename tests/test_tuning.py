@@ -190,3 +190,27 @@ def test_greedy_confidences_are_scaled_until_they_come_true():
     scale, ceiling = found["confidence_scale"], found["confidence_ceiling"]
     assert ceiling * 0.8**scale == pytest.approx(0.5, abs=0.05)
     assert ceiling * 0.99**scale > 0.95
+
+
+def test_candidates_are_the_texts_that_decode_gives_in_its_order(tmp_path):
+    lm = tmp_path / "tiny.arpa"
+    lm.write_text(ARPA)
+    heard = spelled({3: 0.99}, {2: 0.65, 5: 0.35}, {4: 0.99})
+    phones = Tokenizer(("<blank>", "|", "B", "AE", "EH", "D"))
+    lexicon = Lexicon({"bad": [("B", "AE", "D")], "bed": [("B", "EH", "D")]})
+    config = BeamConfig(beam_size=50, lm_weight=0.2, letter_weight=0.5)
+    for decoder, emissions in (
+        (BeamDecoder(TOKENIZER, config, lm, ["bad", "bed"], Opinion()), heard),
+        (
+            PhoneBeamDecoder(TOKENIZER, phones, lexicon, config, lm, ["bad", "bed"], Opinion()),
+            Emissions(
+                heard.log_probs, 0.04, spelled({2: 0.9}, {3: 0.6, 4: 0.4}, {5: 0.9}).log_probs
+            ),
+        ),
+    ):
+        decoded = decoder.decode(emissions, num_best=config.candidates)
+        expected = [(TOKENIZER.decode(one.tokens), one.score) for one in decoded]
+        found = decoder.candidates(emissions)
+        assert [" ".join(words) for words, _ in found] == [text for text, _ in expected]
+        assert [score for _, score in found] == pytest.approx([score for _, score in expected])
+        assert len(found) > 1

@@ -92,6 +92,17 @@ class BeamDecoder:
             return self._find_lexicon_free(emissions.log_probs, num_best)
         return self.weigh(self._search.find(emissions.log_probs), num_best)
 
+    def candidates(self, emissions: Emissions) -> list[tuple[tuple[str, ...], float]]:
+        """The texts whose shares are the words' confidences, best first, with their scores.
+
+        Raises:
+            DecoderError: As `decode`, or there is no lexicon.
+        """
+        check_emissions(emissions.log_probs, len(self.tokenizer))
+        found = self._search.find(emissions.log_probs)
+        again = weigh_again(found, self.config, self.lstm, self.config.candidates)
+        return [(one.words, one.score) for one in again]
+
     def weigh(self, found: Iterable[Found], num_best: int) -> list[Hypothesis]:
         """The best of the search's results, and how sure their words are."""
         config = self.config

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -86,6 +87,15 @@ class PhoneBeamDecoder:
         """
         return self.weigh(self._search.find(self._phones_of(emissions)), emissions, num_best)
 
+    def candidates(self, emissions: Emissions) -> list[tuple[tuple[str, ...], float]]:
+        """The texts whose shares are the words' confidences, best first, with their scores.
+
+        Raises:
+            DecoderError: As `decode`.
+        """
+        found = self._search.find(self._phones_of(emissions))
+        return [(one.words, one.score) for one in self._ranked(found, emissions)]
+
     def with_config(self, config: BeamConfig) -> PhoneBeamDecoder:
         """The same decoder with other widths and weights; what has been built is shared."""
         other = copy(self)
@@ -107,21 +117,27 @@ class PhoneBeamDecoder:
         """The best of the search's results by phones and letters together."""
         if not len(emissions):
             return [Hypothesis((), (), 0.0)]
+        ranked = self._ranked(found, emissions)
+        if not ranked:
+            return GreedyDecoder(self.tokenizer).decode(emissions)
+        best = [self.spelled(self._spelling(o), emissions, o.score) for o in ranked[:num_best]]
+        return with_confidences(
+            best,
+            [(one.words, one.score) for one in ranked],
+            self.config.confidence_scale,
+            self.config.confidence_ceiling,
+        )
+
+    def _ranked(self, found: Iterable[Found], emissions: Emissions) -> list[Found]:
         # First, so that a text whose letters need more steps than there are shuts out no other.
         fitting = (one for one in found if is_feasible(self._spelling(one), len(emissions)))
         again = weigh_again(fitting, self.config, self.lstm, self.config.candidates)
-        texts = [self._spelling(one) for one in again]
         total = torch.tensor([one.score for one in again])
         if self.config.letter_weight and again:
+            texts = [self._spelling(one) for one in again]
             total += self.config.letter_weight * _letter_scores(emissions.log_probs, texts)
-        order = [i for i in total.argsort(descending=True).tolist() if total[i] > -torch.inf]
-        if not order:
-            return GreedyDecoder(self.tokenizer).decode(emissions)
-        candidates = [(again[i].words, float(total[i])) for i in order]
-        best = [self.spelled(texts[i], emissions, float(total[i])) for i in order[:num_best]]
-        return with_confidences(
-            best, candidates, self.config.confidence_scale, self.config.confidence_ceiling
-        )
+        order = total.argsort(descending=True).tolist()
+        return [replace(again[i], score=float(total[i])) for i in order if total[i] > -torch.inf]
 
     def _spelling(self, one: Found) -> list[int]:
         return self.tokenizer.encode(" ".join(one.words))
