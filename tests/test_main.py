@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_module_is_the_program():
@@ -29,3 +35,18 @@ def test_closed_streams_are_no_traceback():
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("module", ["typer", "torch", "numpy"])
+def test_an_interrupt_while_modules_are_imported_is_no_traceback(module, tmp_path):
+    (tmp_path / f"{module}.py").write_text("import os; os.kill(os.getpid(), 2)\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "asr", "transcribe", "a.wav"],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 130
+    assert "Traceback" not in result.stderr
