@@ -26,13 +26,14 @@ def load(
     """A recogniser, by default the bundled English one.
 
     Args:
-        model: A model file, or a folder with one and its language model.
+        model: A model file, or a folder with one (model.safetensors, or a training run's
+            best.safetensors) and its language model.
         decoder: "greedy" or "beam"; by default "beam" where there is a language model.
         lm: Another n-gram language model; what has its name beside it belongs to it (*.lstm,
             *.lexicon.xz).
         device: "auto", "cpu" or "cuda".
         num_alternatives: Texts that fit, best first, at most so many of each passage, in
-            `Transcript.passages`; 0 for none but the transcript.
+            `Transcript.passages`; 0 for none but the transcript. Greedy decoding knows one.
 
     Raises:
         AsrError: The model, its language model or the device cannot be had.

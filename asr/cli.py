@@ -42,13 +42,13 @@ app.add_typer(word_pieces_app, name="word-pieces")
 _IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Model = Annotated[
-    Path | None, typer.Option("--model", help="Model file or folder; the bundled English one.")
+    Path | None, typer.Option("--model", help="Model file or folder; by default the bundled one.")
 ]
 DecoderName = Annotated[
     str | None, typer.Option("--decoder", help="greedy or beam; beam if there is a language model.")
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-Lm = Annotated[Path | None, typer.Option("--lm", help="Another language model.")]
+Lm = Annotated[Path | None, typer.Option("--lm", help="Other n-grams: ARPA or KenLM binary.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -60,7 +60,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     _: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
     ] = False,
 ) -> None:
     pass
@@ -70,13 +70,13 @@ def _options(
 def transcribe(
     audio: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder to write files to.")
+        Path | None, typer.Option("-o", "--output", help="Folder to write files to, over old ones.")
     ] = None,
     formats: Annotated[
         str, typer.Option("--format", help="Of txt,json,srt,vtt,tsv,ctm, comma-separated.")
     ] = "txt",
     alternatives: Annotated[
-        int, typer.Option(min=0, help="Best texts of each passage, at most so many, in json.")
+        int, typer.Option(min=0, help="In json: best texts of each passage (of the beam).")
     ] = 0,
     model: Model = None,
     decoder: DecoderName = None,
@@ -203,7 +203,7 @@ def evaluate(
     ] = None,
     system: Annotated[
         list[str] | None,
-        typer.Option(help="Another system beside ours: whisper:FOLDER or pocketsphinx."),
+        typer.Option(help="Another system: pocketsphinx, or whisper:FOLDER (faster-whisper's)."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Threads that decode audio.", min=1)] = min(
         8, os.cpu_count() or 1
@@ -243,7 +243,7 @@ def compare(
 @app.command()
 def prepare(
     recipe: Annotated[str, typer.Argument(help="librispeech, ljspeech, commonvoice or folder.")],
-    source: Annotated[Path, typer.Argument(help="Where the corpus lies.")],
+    source: Annotated[Path, typer.Argument(help="Its folder; commonvoice: one of its .tsv.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Manifest to write.")],
 ) -> None:
     """Make a manifest from a corpus."""
@@ -314,7 +314,7 @@ def tune(
     lm: Lm = None,
     most: Annotated[int, typer.Option(min=1, help="Use so many utterances, evenly spread.")] = 400,
 ) -> None:
-    """Choose the beam search's language model weight and word score."""
+    """Choose the weights of the beam search, and what its confidences mean."""
     from asr.commands import run_tune
 
     with show_progress() as progress:

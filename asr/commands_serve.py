@@ -24,7 +24,7 @@ try:
 except ImportError as error:
     raise AsrError(
         f"{error.name}: not installed; needed for the server",
-        "in the checkout: pip install '.[serve]'",
+        "in the checkout: pip install -e '.[serve]'",
     ) from error
 
 __all__ = ["ServeOptions", "run_serve", "settings_for"]

@@ -2,7 +2,7 @@
 
 A recording is encoded in overlapping windows, several at a time; the emissions of their cores
 form one stream that knows nothing of the windows. The stream is decoded in passages of at most
-half a minute that end in a pause, so no word lies across two of them.
+half a minute that end in a pause wherever there is one, so that no word lies across two of them.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class Recognizer:
 
         Args:
             source: A path, "-" for standard input, or a binary file.
-            warn: Told, in one line each, what is wrong with a recording that can still be read.
+            warn: Told, in one line each, what is wrong with a recording that can still be read;
+                logged by default.
 
         Raises:
             AudioError: It cannot be read.
@@ -97,7 +98,7 @@ class Recognizer:
         warn: Callable[[str], None] | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> Iterator[Transcript | AsrError]:
-        """Results in order; a recording that cannot be read gives its error instead.
+        """Results in order, one by one; in place of a recording that cannot be read, its error.
 
         Short recordings share batches, so many of them are much faster together. `progress` is
         called with the seconds of audio that have been recognised since it was called last.

@@ -1,6 +1,6 @@
 """Our model beside what one would pick instead: the same clips, one after the other, in one run.
 
-    pip install '.[compare]'
+    pip install -e '.[compare]'
     python demo/compare_systems.py dev.jsonl --pocketsphinx --whisper whisper-base --most 300
 
 The folder for --whisper is a CTranslate2 model of faster-whisper, such as "base" downloaded with

@@ -1,6 +1,6 @@
 """Our model where sound is worse than its recordings: noise, voices, rooms, telephone, MP3.
 
-    pip install '.[compare]'
+    pip install -e '.[compare]'
     python demo/robustness.py dev.jsonl --most 100
 
 The same utterances under each condition, against the same texts. Voices behind the speaker,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from asr.audio.samples import as_mono
 from asr.decoding import Decoder, words_of
+from asr.errors import AudioError
 from asr.recognizer import Recognizer, best_pause
 from asr.streaming.encoder import StreamingEncoder, chunking_of
 from asr.streaming.levels import StepLevels
@@ -50,7 +51,10 @@ class LiveResult:
 
 
 class LiveRecognizer:
-    """Turns a stream of blocks into results; memory and work for a second do not grow."""
+    """Turns one stream of blocks into results; memory and work for a second do not grow.
+
+    The next stream needs another one; they share the recogniser.
+    """
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class LiveRecognizer:
         self._levels = StepLevels(round(self._step_s * self.sample_rate))
         self._passage = _Passage(recognizer.decoder, checkpoint.tokenizer, 0, self._step_s)
         self._shown = ""
+        self._has_ended = False
 
     @property
     def seconds(self) -> float:
@@ -80,31 +85,32 @@ class LiveRecognizer:
         return self._encoder.num_samples / self.sample_rate
 
     def run(self, blocks: Iterable[npt.ArrayLike]) -> Iterator[LiveResult]:
-        """Results of a whole stream of mono float32 blocks of any size."""
+        """Results of a whole stream, as they come, from blocks as `push` takes them."""
         for block in blocks:
             yield from self.push(block)
         yield from self.finish()
 
-    def push(self, block: npt.ArrayLike) -> Iterator[LiveResult]:
-        """Take in a block; what comes out depends on the samples alone, not on the blocks.
+    def push(self, block: npt.ArrayLike) -> list[LiveResult]:
+        """Take in a block of any size; what comes out depends on the samples alone.
 
         Args:
             block: (num_samples,), as `Recognizer.transcribe_samples` takes them. What is no number
                 is 0: the network would never forget it.
 
         Raises:
-            AudioError: Another shape or type.
+            AudioError: Another shape or type, or the stream has ended.
         """
         samples, _ = as_mono(block)
+        if self._has_ended:
+            raise AudioError("sound after the end of its stream", "make another LiveRecognizer")
         self._levels.push(samples)
-        for part in self._encoder.push(samples):
-            yield from self._take(part)
+        return [result for part in self._encoder.push(samples) for result in self._take(part)]
 
-    def finish(self) -> Iterator[LiveResult]:
+    def finish(self) -> list[LiveResult]:
         """The stream has ended: everything that is left becomes final."""
-        for part in self._encoder.finish():
-            yield from self._take(part)
-        yield from self._close(len(self._passage))
+        self._has_ended = True
+        results = [result for part in self._encoder.finish() for result in self._take(part)]
+        return [*results, *self._close(len(self._passage))]
 
     def _take(self, part: Emissions) -> Iterator[LiveResult]:
         passage = self._passage

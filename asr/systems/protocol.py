@@ -51,5 +51,5 @@ def import_optional(module: str, package: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise ConfigError(
-            f"{package} is not installed ({error})", "in the checkout: pip install '.[compare]'"
+            f"{package} is not installed ({error})", "in the checkout: pip install -e '.[compare]'"
         ) from error

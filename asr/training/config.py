@@ -152,7 +152,8 @@ class RunConfig(Config):
 
     data: DataConfig
     init: Path | None = None
-    """A model to train further (fine-tuning); its features, sizes and vocabulary must be these."""
+    """A model to train further (fine-tuning). Its features, vocabulary, phone layer and layer sizes
+    must be these; layers and outputs on top may be missing or new."""
     features: FeatureConfig = FeatureConfig()
     augment: AugmentConfig | None = AugmentConfig()
     model: BiLSTMConfig = BiLSTMConfig()

@@ -188,3 +188,20 @@ def test_integers_are_sound_too_and_other_shapes_are_refused():
 def test_text_does_not_depend_on_the_look_ahead_where_the_network_needs_none(look_ahead_s):
     path = path_of([("one", 3), ("two", 30), ("three", 2)])
     assert final_text(run(play(path), look_ahead_s=look_ahead_s)) == "one two three"
+
+
+def test_sound_is_taken_in_whether_or_not_anybody_looks_at_the_results():
+    """`push` was a generator: not iterated over, it lost the block."""
+    live = LiveRecognizer(listener())
+    samples = play("aa-bb")
+    live.push(samples)
+    assert live.seconds == pytest.approx(len(samples) / RATE)
+    assert final_text(live.finish()) == "ab"
+
+
+def test_a_stream_that_has_ended_takes_no_more():
+    live = LiveRecognizer(listener())
+    list(live.run([play("aa-bb")]))
+    with pytest.raises(AudioError, match="after the end of its stream") as caught:
+        live.push(play("aa-bb"))
+    assert "another LiveRecognizer" in caught.value.hint
