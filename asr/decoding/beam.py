@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from asr.allocation import BuiltOnce
 from asr.ctc import collapse
 from asr.decoding.candidates import weigh_again
 from asr.decoding.posteriors import with_confidences
@@ -145,7 +145,7 @@ class BeamDecoder:
             )
         return list(distinct.values())
 
-    @cached_property
+    @BuiltOnce
     def _search(self) -> WordSearch:
         words = self.words or ()
         spellings = spell(words, self.tokenizer)
@@ -157,7 +157,7 @@ class BeamDecoder:
         separator_id = self.tokenizer.separator_id
         return WordSearch(len(self.tokenizer), separator_id, spellings, self.config, self.lm)
 
-    @cached_property
+    @BuiltOnce
     def _lexicon_free(self) -> Any:
         """The flashlight decoder; untyped, as the library is."""
         flashlight = import_flashlight()

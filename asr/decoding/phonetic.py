@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from asr.allocation import without_collector
+from asr.allocation import BuiltOnce, without_collector
 from asr.ctc import align, ctc_loss, is_feasible
 from asr.decoding.beam import BeamConfig, check_emissions
 from asr.decoding.candidates import weigh_again
@@ -154,7 +153,7 @@ class PhoneBeamDecoder:
         check_emissions(emissions.phones, len(self.phones))
         return emissions.phones
 
-    @cached_property
+    @BuiltOnce
     @without_collector()
     def _search(self) -> WordSearch:
         spellings = {
@@ -193,6 +192,10 @@ class PhoneStream:
         tokens = self._decoder._spelling(found)
         if not is_feasible(tokens, len(heard)):
             return GreedyDecoder(self._decoder.tokenizer).decode(heard)[0]
+        # What ends the last word keeps it out of the one that has only begun.
+        ended = [*tokens, self._decoder.tokenizer.separator_id]
+        if found.words and is_feasible(ended, len(heard)):
+            tokens = ended
         return self._decoder.spelled(tokens, heard, found.score)
 
     def finish(self) -> Hypothesis:

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import torch
 from pydantic import Field
 
-from asr.allocation import without_collector
+from asr.allocation import BuiltOnce, without_collector
 from asr.config import Config
 from asr.errors import DecoderError
 from asr.tokenizer import BLANK
@@ -151,7 +150,7 @@ class WordSearch:
         )
         return WordStream(decoder, self._names, self.num_tokens, self.separator_id)
 
-    @cached_property
+    @BuiltOnce
     @without_collector()
     def _tree(self) -> tuple[Any, Any]:
         """The lexicon as a tree of tokens, and the language model; both untyped, as the library is.

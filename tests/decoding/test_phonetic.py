@@ -148,6 +148,16 @@ def test_a_stream_shows_the_words_that_are_closed(decoder):
     assert (shown[1], shown[6], shown[-1]) == ("", "ta", "ta cut")
 
 
+def test_the_last_closed_word_stays_out_of_the_one_that_has_only_begun(decoder):
+    emissions = heard("ta-|--ta", "T AE - | - - T AE")
+    emissions.log_probs[:2] = (emissions.log_probs[:2].exp() / 2 + 0.5 / len(TOKENIZER)).log()
+    stream = decoder.stream()
+    stream.push(emissions)
+    found = stream.best()
+    assert text(found) == "ta"
+    assert found.steps[:2] == (0, 1)
+
+
 def test_silence_is_a_hypothesis_without_tokens(decoder):
     assert decoder.decode(heard("------", "- - - - - -"))[0].tokens == ()
 
