@@ -7,6 +7,7 @@ that some input failed (after every one was tried), 2 is wrong usage.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import signal
@@ -398,11 +399,16 @@ def _opening(
     return partial(load_recognizer, model, decoder=decoder, lm=lm, device=device, **options)
 
 
-def _open_missing() -> None:
-    """Streams that were closed before the start lead nowhere, instead of to the next open file."""
+def _settle_streams() -> None:
+    """Streams that were closed before the start lead nowhere, instead of to the next open file.
+
+    What standard output has no characters for is written as escapes.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, open to the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -410,7 +416,7 @@ def main(arguments: list[str] | None = None) -> Any:
     # A reader that goes away (`asr transcribe ... | head`) is not an error of ours. Only where we
     # are the whole program: another one has its own pipes and sockets.
     if arguments is None:
-        _open_missing()
+        _settle_streams()
     if arguments is None and hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPIPE})  # a parent may have blocked it

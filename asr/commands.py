@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from asr.decoding import BeamDecoder, GreedyConfig, PhoneBeamDecoder, WordPieceD
 from asr.errors import AsrError, ConfigError, printable
 from asr.lm import companion_of
 from asr.models.transfer import average
-from asr.recognizer import Recognizer
+from asr.recognizer import PASSAGE_S, Recognizer
 from asr.terminal import report_error
 from asr.text import get_normaliser
 from asr.tokenizer import Tokenizer
@@ -70,7 +71,8 @@ def run_transcribe(
     if not sources:
         return len(failures)
     recognizer = open_recognizer()
-    stems = unique_names(["stdin" if s == "-" else Path(s).stem for s in sources])
+    wanted = ["stdin" if s == "-" else Path(s).stem for s in sources]
+    stems = unique_names(wanted, as_files=True)
     task = progress.add_task("transcribing", total=_total_duration(sources))
     results = recognizer.transcribe_many(
         sources,
@@ -221,6 +223,13 @@ def run_tune(
     emissions = compute_emissions(
         recognizer, chosen, lambda done: progress.update(task, completed=done)
     )
+    short = [len(one) * one.seconds_per_step <= PASSAGE_S for one in emissions]
+    if not any(short):
+        raise ConfigError(
+            f"{manifest}: no recording of {PASSAGE_S:g} s or less", "give single sentences"
+        )
+    emissions = list(compress(emissions, short))
+    chosen = list(compress(chosen, short))
     references = [get_normaliser("basic")(utterance.text) for utterance in chosen]
     best = tune(decoder, emissions, references, lambda trial: _print_trial(stderr, trial))
     settings = best.config.model_dump()  # widths too: others would make another search of it
@@ -229,7 +238,9 @@ def run_tune(
         present = GreedyConfig(**settings.get("greedy", {}))
         greedy = WordPieceDecoder(decoder.tokenizer, pieces, present)
         settings["greedy"] = tune_greedy_confidence(greedy, emissions, references)
-    output.write_text(f"# WER {best.wer:.2%} on {count} utterances\n" + yaml.safe_dump(settings))
+    output.write_text(
+        f"# WER {best.wer:.2%} on {len(chosen)} utterances\n" + yaml.safe_dump(settings)
+    )
 
 
 def _print_trial(stderr: Console, trial: Trial) -> None:

@@ -141,10 +141,12 @@ def tune_greedy_confidence(
 ) -> dict[str, float]:
     """The same for greedy decoding over word pieces."""
     plain = WordPieceDecoder(decoder.tokenizer, decoder.word_pieces)
-    found = [plain.decode(one)[0] for one in emissions]
-    beliefs = [belief for one in found for belief in one.confidences]
-    texts = [decoder.tokenizer.decode(one.tokens) for one in found]
-    right = _are_right(references, texts)
+    decoded = (plain.decode(one)[0] for one in emissions)
+    # Pieces whose letters have no room in the steps are spelled without a belief.
+    found = [(text, one) for text, one in zip(references, decoded, strict=True) if one.confidences]
+    beliefs = [belief for _, one in found for belief in one.confidences]
+    texts = [decoder.tokenizer.decode(one.tokens) for _, one in found]
+    right = _are_right([text for text, _ in found], texts)
     return _most_telling(decoder.config, lambda scale: [b**scale for b in beliefs], right)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from shutil import copy
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 
@@ -174,3 +176,17 @@ def test_what_a_model_is_comes_as_json(asr, model):
     assert len(found["vocabulary"]) == 29
     assert found["language_model"] is None
     assert found["lstm_language_model"] is None
+
+
+def test_what_is_too_long_to_be_searched_at_once_is_not_tuned_on(asr, model, lm, sound, tmp_path):
+    soundfile.write(tmp_path / "long.wav", np.zeros(31 * 16000), 16000)
+    entries = [
+        {"audio_filepath": str(path), "text": "the cat sat", "id": path.stem}
+        for path in (tmp_path / "long.wav", sound("a.wav"))
+    ]
+    settings = tmp_path / "decoder.yaml"
+    command = ("--model", model, "--lm", lm, "-o", settings)
+    assert asr("tune", write_manifest(tmp_path / "m.jsonl", *entries), *command).code == 0
+    assert " on 1 utterances" in settings.read_text()
+    alone = write_manifest(tmp_path / "l.jsonl", entries[0])
+    assert_refused(asr("tune", alone, *command), 2, "no recording of 30 s or less")

@@ -50,3 +50,15 @@ def test_an_interrupt_while_modules_are_imported_is_no_traceback(module, tmp_pat
     )
     assert result.returncode == 130
     assert "Traceback" not in result.stderr
+
+
+def test_text_that_standard_output_has_no_letters_for_is_escaped(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-c", "from asr import cli; cli._settle_streams(); print('caf\\xe9')"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (0, "caf\\xe9\n")

@@ -214,3 +214,21 @@ def test_candidates_are_the_texts_that_decode_gives_in_its_order(tmp_path):
         assert [" ".join(words) for words, _ in found] == [text for text, _ in expected]
         assert [score for _, score in found] == pytest.approx([score for _, score in expected])
         assert len(found) > 1
+
+
+def test_pieces_without_room_for_their_letters_are_left_out_of_the_fit():
+    """They are spelled from the letters, without a belief in each word."""
+    words = Tokenizer([*TOKENIZER.vocabulary, "badbed"])
+    sure = torch.full((3,), 0.9).log()
+    short = Emissions(
+        spelled({3: 0.99}, {2: 0.99}, {4: 0.99}).log_probs,
+        0.04,
+        None,
+        BestPath(torch.tensor([0, 6, 0]), sure),
+    )
+    plain = Emissions(short.log_probs, 0.04, None, BestPath(torch.tensor([3, 2, 4]), sure))
+    decoder = WordPieceDecoder(TOKENIZER, words)
+    assert decoder.decode(short)[0].confidences == ()
+    references = ["bad", "dab"]
+    found = tune_greedy_confidence(decoder, [short, plain, plain], ["x", *references])
+    assert found == tune_greedy_confidence(decoder, [plain, plain], references)

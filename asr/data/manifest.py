@@ -161,21 +161,30 @@ def _to_utterances(entries: list[dict[str, Any]], folder: Path) -> list[Utteranc
     ]
 
 
-def unique_names(names: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
+def unique_names(
+    names: Sequence[str], taken: Iterable[str] = (), *, as_files: bool = False
+) -> list[str]:
     """The names, later ones that are taken already with "-2", "-3", ... appended.
 
-    Also tells apart the output files of recordings that share a stem.
+    Args:
+        names: Those that are wanted.
+        taken: Those that are not to be had.
+        as_files: Large and small letters are the same, as some file systems have it.
     """
-    used = set(taken)
+
+    def key(name: str) -> str:
+        return name.casefold() if as_files else name
+
+    used = set(map(key, taken))
     next_number: dict[str, int] = {}
     unique = []
     for name in names:
         candidate = name
-        while candidate in used:
-            number = next_number.get(name, 2)
-            next_number[name] = number + 1
+        while key(candidate) in used:
+            number = next_number.get(key(name), 2)
+            next_number[key(name)] = number + 1
             candidate = f"{name}-{number}"
-        used.add(candidate)
+        used.add(key(candidate))
         unique.append(candidate)
     return unique
 

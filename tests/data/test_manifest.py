@@ -244,6 +244,10 @@ def test_a_file_name_that_is_not_unicode_leaves_the_old_manifest(tmp_path):
 def test_names_are_numbered_from_their_second_use():
     assert unique_names(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
     assert unique_names(["a", "a-2", "a"], taken=["b"]) == ["a", "a-2", "a-3"]
+    assert unique_names(["a", "A"]) == ["a", "A"]
+    assert unique_names(["Talk", "talk", "TALK", "b"], as_files=True) == [
+        *("Talk", "talk-2", "TALK-3", "b")
+    ]
 
 
 @given(

@@ -31,7 +31,7 @@ class Listener:
     def __init__(self):
         self.heard = []
 
-    def transcribe_many(self, sources):
+    def transcribe_many(self, sources, warn):
         for source in sources:
             if isinstance(source, Path):
                 yield AudioError(f"{source}: read as a file")
