@@ -127,7 +127,7 @@ class UpdateConfig(Config):
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Exponential moving average of the weights, which is what is evaluated; 0 turns it off."""
     save_every_s: float = Field(120.0, gt=0)
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, lt=2**31)
     """Added to that of the run whose model this one begins with, if it begins with one."""
     threads: int | None = Field(None, ge=1)
     """CPU threads of each process; torch's choice if not set."""
@@ -177,6 +177,8 @@ class RunConfig(Config):
             raise ValueError(f"vocabulary needs the separator {SEPARATOR!r} in the second place")
         if self.phones.frozen and self.model.phone_layer is None:
             raise ValueError("phones.frozen needs model.phone_layer")
+        if self.phones.frozen and self.model.norm == "batch":
+            raise ValueError("phones.frozen needs another model.norm: batch's statistics move")
         if self.text.file is not None and self.model.phone_layer is None:
             raise ValueError("text.file needs model.phone_layer")
         if self.word_pieces.file is not None and self.model.phone_layer is None:

@@ -181,6 +181,11 @@ def make_dataset(
     """The corpus as examples; only training ones are augmented and have a teacher."""
     separator_id = Tokenizer(config.vocabulary).separator_id
     phones, word_pieces = _phones(corpus, config), _word_pieces(corpus, config)
+    if training and phones is not None and not any(phones):
+        raise TrainingError(
+            f"{config.data.lexicon}: has the words of none of the {len(phones)} utterances",
+            "make a lexicon of the corpus's words with asr lexicon build",
+        )
     if not training:
         return SpeechDataset(
             corpus.waveforms,
@@ -218,13 +223,7 @@ def _phones(corpus: Corpus, config: RunConfig) -> list[list[int]] | None:
     if config.data.lexicon is None:
         return None
     lexicon, phones = read_lexicon(config.data.lexicon), Tokenizer(PHONES)
-    spoken = [lexicon.tokens(text, phones) for text in corpus.texts]
-    if not any(spoken):
-        raise TrainingError(
-            f"{config.data.lexicon}: has the words of none of the {len(spoken)} utterances",
-            "make a lexicon of the corpus's words with asr lexicon build",
-        )
-    return spoken
+    return [lexicon.tokens(text, phones) for text in corpus.texts]
 
 
 def _word_pieces(corpus: Corpus, config: RunConfig) -> list[list[int]] | None:

@@ -189,11 +189,21 @@ class LmTrainer:
         return max(1, round(self.config.train.epochs * self.steps_per_epoch))
 
     def run(self, report: Callable[[LmUpdate], None], every: int = 50) -> LmUpdate:
-        """Train to the end; `report` is told every so many updates."""
+        """Train to the end; `report` is told every so many updates.
+
+        Raises:
+            TrainingError: More updates are done than the run has.
+        """
         started = saved = time.monotonic()
         losses: list[float] = []
         stream = self._stream()
         state = self._state_of_run(losses, started)
+        if self.step > self.total_steps:
+            raise TrainingError(
+                f"{self.state_file}: {self.step} updates are done, and the run has only "
+                f"{self.total_steps} now",
+                "give train.epochs that are not over yet",
+            )
         while self.step < self.total_steps:
             losses.append(self._update(stream))
             is_last = self.step % self.steps_per_epoch == 0 or self.step == self.total_steps

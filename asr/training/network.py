@@ -42,7 +42,7 @@ def go_on(config: RunConfig) -> RunConfig:
         return config
     run = load_checkpoint(config.init).provenance.get("config", {})
     before = int(run.get("train", {}).get("seed", 0))
-    return with_seed(config, before + config.train.seed)
+    return with_seed(config, (before + config.train.seed) % 2**31)
 
 
 def with_seed(config: RunConfig, seed: int) -> RunConfig:

@@ -99,10 +99,22 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def save_state(path: Path, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
-    """Write tensors and counters atomically."""
+    """Write tensors and counters atomically.
+
+    Raises:
+        TrainingError: There is no room.
+        OSError: It cannot be written for another reason.
+    """
     partial = path.with_name(path.name + ".tmp")
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(plain, partial, metadata={"counters": json.dumps(counters)})
+    try:
+        save_file(plain, partial, metadata={"counters": json.dumps(counters)})
+    except SafetensorError as error:
+        partial.unlink(missing_ok=True)
+        reason = " ".join(str(error).split())
+        raise TrainingError(
+            f"{path}: cannot be written: {reason}", "make room, and go on with --resume"
+        ) from error
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from asr.audio.files import read_audio
 from asr.data.manifest import read_manifest
 from asr.data.teacher import check_unique
-from asr.errors import AudioError
+from asr.errors import AudioError, TrainingError
 from asr.types import Utterance
 
 __all__ = ["pack_windows", "store_states"]
@@ -55,13 +55,13 @@ def store_states(whisper: Path, out: Path, manifests: Sequence[Path]) -> None:
     Recordings that cannot be read are told and left out.
 
     Raises:
-        TrainingError: Two utterances have the same id.
+        TrainingError: Two utterances have the same id, or the store has another teacher's states.
     """
     encoder = _Encoder(whisper)
     utterances = [u for path in manifests for u in read_manifest(path)]
     check_unique([u.id for u in utterances])
     out.mkdir(parents=True, exist_ok=True)
-    rows, done = _resume(out / "progress.jsonl")
+    rows, done = _resume(out / "progress.jsonl", {"whisper": whisper.name, "size": encoder.size})
     windows = pack_windows(utterances)
     with (out / "states.f16").open("ab") as states, (out / "progress.jsonl").open("a") as log:
         states.truncate(done * 2 * encoder.size)
@@ -80,11 +80,15 @@ def store_states(whisper: Path, out: Path, manifests: Sequence[Path]) -> None:
     _write_index(out, rows, encoder.size)
 
 
-def _resume(log: Path) -> tuple[dict[str, tuple[int, int]], int]:
+def _resume(log: Path, teacher: dict[str, Any]) -> tuple[dict[str, tuple[int, int]], int]:
+    """What is done, by a log whose first line says of which teacher."""
     rows = {}
     # A line without its end was being written when the program was killed.
     lines = [line for line in _lines(log) if line.endswith("\n")]
-    log.write_text("".join(lines))
+    first, *lines = lines or [json.dumps(teacher) + "\n"]
+    if json.loads(first) != teacher:
+        raise TrainingError(f"{log.parent}: has the states of another teacher", "name another one")
+    log.write_text("".join([first, *lines]))
     for line in lines:
         entry = json.loads(line)
         rows[entry["id"]] = (entry["rows"][0], entry["rows"][1])

@@ -45,6 +45,7 @@ def test_a_run_without_data_is_refused_before_anything_is_decoded(missing):
         ("train", "ema_decay", 1.0),
         ("train", "precision", "fp16"),
         ("train", "schedule", "step"),
+        ("train", "seed", 2**31),
         ("teacher", "weight", -1),
         ("data", "workers", -1),
         ("data", "join_probability", 1.1),
@@ -85,6 +86,14 @@ def test_every_configuration_that_comes_along_is_valid(path):
         ({"model": {"phone_layer": 2}}, r"model\.phone_layer needs data\.lexicon"),
         ({"model": {"vocal_tracts": [1, 0]}}, r"model\.vocal_tracts"),
         ({"phones": {"frozen": True}}, r"phones\.frozen needs model\.phone_layer"),
+        (
+            {
+                "phones": {"frozen": True},
+                "model": {"phone_layer": 1, "norm": "batch"},
+                "data": DATA | {"lexicon": "l"},
+            },
+            r"phones\.frozen needs another model\.norm",
+        ),
         ({"text": {"file": "books.txt"}}, r"text\.file needs model\.phone_layer"),
         ({"vocabulary": ["<blank>", "a", "|"]}, "separator '\\|' in the second place"),
         (

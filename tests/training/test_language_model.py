@@ -179,3 +179,22 @@ def test_a_state_is_resumed_on_its_own_text_and_sizes_only(file, tmp_path):
         train_language_model([file], LETTERS, tmp_path / "lm", CONFIG, resume=True)
     with pytest.raises(TrainingError, match="no training state"):
         train_language_model([file], LETTERS, tmp_path / "none", CONFIG, resume=True)
+
+
+def test_a_run_that_is_made_shorter_than_what_is_done_keeps_its_state(file, tmp_path):
+    hasty = CONFIG.train.model_copy(update={"save_every_s": 1e-9})
+    text = open_lm_text([file], LETTERS, CONFIG.least, CONFIG.held_out)
+    trainer = LmTrainer(text, tmp_path / "lm", CONFIG.model_copy(update={"train": hasty}))
+
+    def kill(update):
+        if update.step == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(kill, every=1)
+    kept = trainer.state_file.read_bytes()
+    shorter = CONFIG.train.model_copy(update={"epochs": 0.1})
+    config = CONFIG.model_copy(update={"train": shorter})
+    with pytest.raises(TrainingError, match="19 updates are done, and the run has only"):
+        train_language_model([file], LETTERS, tmp_path / "lm", config, resume=True)
+    assert trainer.state_file.read_bytes() == kept

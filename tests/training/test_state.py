@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import yaml
+from safetensors import SafetensorError
 from torch import nn
 
 from asr.errors import TrainingError
@@ -130,3 +131,19 @@ def test_what_moves_the_batches_may_not_change_in_a_run(tmp_path, section, name,
     with pytest.raises(TrainingError, match=f"{section}.{name}"):
         open_run_directory(tmp_path / "run", other, resume=True)
     assert yaml.safe_load((tmp_path / "run/config.yaml").read_text()) == config
+
+
+def test_a_full_disk_is_told_in_a_line_and_leaves_the_old_state(tmp_path, monkeypatch):
+    """safetensors has an error of its own for it, which is no OSError."""
+    save_state(tmp_path / "s", {"a": torch.ones(3)}, {"n": 1})
+
+    def fail(*_, **__):
+        (tmp_path / "s.tmp").write_bytes(b"half")
+        raise SafetensorError("I/O error:\nNo space left on device")
+
+    monkeypatch.setattr("asr.training.state.save_file", fail)
+    with pytest.raises(TrainingError, match="s: cannot be written: I/O error: No space") as caught:
+        save_state(tmp_path / "s", {"a": torch.zeros(3)}, {"n": 2})
+    assert "--resume" in caught.value.hint
+    assert load_state(tmp_path / "s")[1] == {"n": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]

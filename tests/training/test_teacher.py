@@ -137,3 +137,11 @@ def test_what_cannot_be_read_is_left_out_and_wrong_durations_do_no_harm(tmp_path
     np.testing.assert_allclose(found["whole"], 0.1, rtol=1e-3)
     np.testing.assert_allclose(found["long"], 0.2, rtol=1e-3)
     assert "left out: " in capsys.readouterr().err
+
+
+def test_the_states_of_two_teachers_are_not_mixed(manifest, tmp_path):
+    store_states(tmp_path, tmp_path / "store", [manifest])
+    log = tmp_path / "store" / "progress.jsonl"
+    log.write_text(log.read_text().replace(tmp_path.name, "whisper-large"))
+    with pytest.raises(TrainingError, match="store: has the states of another teacher"):
+        store_states(tmp_path, tmp_path / "store", [manifest])
