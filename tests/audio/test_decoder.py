@@ -12,8 +12,10 @@ from av.audio.plane import AudioPlane
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asr.audio.decoder import _mono
+from asr.audio.decoder import _channels
 from asr.audio.files import probe_duration, read_audio
+from asr.audio.report import Report
+from asr.audio.samples import scaled
 from asr.errors import AudioError
 
 from .encoders import encode, encode_silent_video, tone
@@ -91,7 +93,8 @@ def test_all_channels_of_a_planar_frame_with_eight_or_more_are_averaged():
             plane = AudioPlane(frame, channel)
             plane.update(np.full(plane.buffer_size // 2, channel << 8, np.int16).tobytes())
         mean = (num_channels - 1) / 2 * 256 / 32768
-        np.testing.assert_allclose(_mono(frame), np.full(100, mean), rtol=1e-6)
+        found = Report("a").mixed(scaled(_channels(frame)))
+        np.testing.assert_allclose(found, np.full(100, mean), rtol=1e-6)
 
 
 def test_a_lost_stretch_becomes_silence_so_that_times_stay_true(tmp_path):
