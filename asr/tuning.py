@@ -40,7 +40,7 @@ _BOUNDS = {
 HALVINGS = 1
 SCALES = tuple(round(0.05 * 1.25**k, 3) for k in range(20))
 """Tried for `confidence_scale`: 0.05 to 3.5."""
-CEILINGS = tuple(round(0.7 + 0.02 * k, 2) for k in range(16))
+CEILINGS = tuple(round(0.7 + 0.01 * k, 2) for k in range(31))
 """Tried for `confidence_ceiling`."""
 
 
