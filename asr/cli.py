@@ -77,7 +77,7 @@ def transcribe(
         str, typer.Option("--format", help="Of txt,json,srt,vtt,tsv,ctm, comma-separated.")
     ] = "txt",
     alternatives: Annotated[
-        int, typer.Option(min=0, help="In json: best texts of each passage (of the beam).")
+        int, typer.Option(min=0, help="In json: at most so many texts of a passage (beam).")
     ] = 0,
     model: Model = None,
     decoder: DecoderName = None,
@@ -220,7 +220,7 @@ def evaluate(
     options = EvaluateOptions(
         manifest, json_file, html, nist, normaliser, resume, by or (), system or (), lm, workers
     )
-    # How common words are it says there, too.
+    # With greedy decoding it only says how common words are.
     opened = _opening(model, decoder, None if decoder == "greedy" else lm, device)
     with show_progress() as progress:
         failed = run_evaluate(opened, options, stderr, progress)
@@ -413,10 +413,10 @@ def _settle_streams() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the program; a user's mistake is one line and a hint, never a traceback."""
-    # A reader that goes away (`asr transcribe ... | head`) is not an error of ours. Only where we
-    # are the whole program: another one has its own pipes and sockets.
     if arguments is None:
         _settle_streams()
+    # A reader that goes away (`asr transcribe ... | head`) is not an error of ours. Only where we
+    # are the whole program: another one has its own pipes and sockets.
     if arguments is None and hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPIPE})  # a parent may have blocked it
