@@ -38,6 +38,8 @@ class Example:
         teacher: float32 (steps, size), not a number where the teacher has nothing to say; None
             without a teacher.
         word_pieces: int64 (pieces,), the tokens' text again; empty without that output.
+        other_views: As `features`, each with the same times: of other vocal tracts, behind other
+            masks.
     """
 
     indices: tuple[int, ...]
@@ -46,6 +48,7 @@ class Example:
     phones: torch.Tensor
     teacher: torch.Tensor | None
     word_pieces: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    other_views: tuple[torch.Tensor, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,8 @@ class Batch:
         word_pieces: int64 (batch, max_pieces).
         word_piece_lengths: int64 (batch,), 0 without that output.
         teacher: float32 (batch, steps, size) or None.
+        views: How many times the batch holds each recording, differently masked and warped; first
+            all of them in one view, then all in the next.
     """
 
     indices: tuple[tuple[int, ...], ...]
@@ -75,6 +80,7 @@ class Batch:
     word_pieces: torch.Tensor
     word_piece_lengths: torch.Tensor
     teacher: torch.Tensor | None
+    views: int = 1
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
@@ -108,6 +114,7 @@ class SpeechDataset(Dataset[Example]):
         teacher: TeacherCache | None = None,
         step_samples: int = 640,
         seed: int = 0,
+        views: int = 1,
     ) -> None:
         """Store the parts; all sequences have the utterances in the same order.
 
@@ -123,6 +130,7 @@ class SpeechDataset(Dataset[Example]):
             teacher: Hidden states to learn from.
             step_samples: Samples from one step of the network to the next.
             seed: Of the augmentation.
+            views: How often to show each recording.
         """
         self.waveforms = waveforms
         self.tokens = tokens
@@ -135,6 +143,7 @@ class SpeechDataset(Dataset[Example]):
         self.teacher = teacher
         self.step_samples = step_samples
         self.seed = seed
+        self.views = views
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -145,19 +154,24 @@ class SpeechDataset(Dataset[Example]):
         rng = np.random.default_rng((self.seed, epoch, *indices))
         samples, placements = self._record([self.waveforms[i] for i in indices], rng)
         features = self.front_end(torch.from_numpy(samples))
-        if self.augment:
-            factor = rng.uniform(*self.augment.vocal_tract)
-            features = warp_frequencies(features, factor, self.front_end.config)
-            frames_per_s = 1000 / self.front_end.config.hop_ms
-            features = spec_augment(features, self.augment, rng, frames_per_s)
+        view, *other_views = (self._view(features, rng) for _ in range(self.views))
         return Example(
             indices,
-            features,
+            view,
             torch.tensor(self._joined([self.tokens[i] for i in indices])),
             torch.tensor(self._phones(indices), dtype=torch.int64),
             self._teacher_states(indices, placements, len(features)),
             torch.tensor(self._word_pieces(indices), dtype=torch.int64),
+            tuple(other_views),
         )
+
+    def _view(self, features: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        if self.augment is None:
+            return features
+        factor = rng.uniform(*self.augment.vocal_tract)
+        warped = warp_frequencies(features, factor, self.front_end.config)
+        frames_per_s = 1000 / self.front_end.config.hop_ms
+        return spec_augment(warped, self.augment, rng, frames_per_s)
 
     def _record(
         self, utterances: Sequence[npt.NDArray[np.float32]], rng: np.random.Generator
@@ -196,13 +210,17 @@ class SpeechDataset(Dataset[Example]):
         return states
 
 
-def collate(examples: Sequence[Example]) -> Batch:
-    """Pad examples of any lengths into one batch."""
+def collate(recordings: Sequence[Example]) -> Batch:
+    """Pad examples of any lengths, with equally many views, into one batch."""
+    views = zip(*((e.features, *e.other_views) for e in recordings), strict=True)
+    features = [one for view in views for one in view]
+    num_views = len(features) // len(recordings)
+    examples = [*recordings] * num_views
     teachers = [e.teacher for e in examples if e.teacher is not None]
     return Batch(
         indices=tuple(e.indices for e in examples),
-        features=pad_sequence([e.features for e in examples], batch_first=True),
-        lengths=_lengths(e.features for e in examples),
+        features=pad_sequence(features, batch_first=True),
+        lengths=_lengths(features),
         targets=pad_sequence([e.tokens for e in examples], batch_first=True),
         target_lengths=_lengths(e.tokens for e in examples),
         phones=pad_sequence([e.phones for e in examples], batch_first=True),
@@ -210,6 +228,7 @@ def collate(examples: Sequence[Example]) -> Batch:
         word_pieces=pad_sequence([e.word_pieces for e in examples], batch_first=True),
         word_piece_lengths=_lengths(e.word_pieces for e in examples),
         teacher=pad_sequence(teachers, batch_first=True) if teachers else None,
+        views=num_views,
     )
 
 

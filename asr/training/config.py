@@ -17,6 +17,7 @@ from asr.training.precision import Precision
 
 __all__ = [
     "ChunkConfig",
+    "ConsistencyConfig",
     "DataConfig",
     "OptimConfig",
     "PhoneConfig",
@@ -71,6 +72,19 @@ class PhoneConfig(Config):
     """How far the loss goes from CTC (0) to a random field over its paths (1)."""
     frozen: bool = False
     """Whether only the layers above the phone output are trained, those that spell."""
+
+
+class ConsistencyConfig(Config):
+    """Agreement of what is said of one recording in two views (CR-CTC, Yao et al. 2025)."""
+
+    weight: float = Field(0.0, ge=0)
+    """Of the disagreement, per token, beside the losses of letters and of phones; with 0 every
+    recording is seen in one view. A batch then has half as many recordings, each twice."""
+
+    @property
+    def views(self) -> int:
+        """Of each recording."""
+        return 2 if self.weight else 1
 
 
 class WordPieceConfig(Config):
@@ -160,6 +174,7 @@ class RunConfig(Config):
     vocabulary: tuple[str, ...] = ENGLISH
     teacher: TeacherConfig = TeacherConfig()
     phones: PhoneConfig = PhoneConfig()
+    consistency: ConsistencyConfig = ConsistencyConfig()
     word_pieces: WordPieceConfig = WordPieceConfig()
     text: TextConfig = TextConfig()
     chunks: ChunkConfig = ChunkConfig()

@@ -216,6 +216,7 @@ def make_dataset(
         teacher=teacher,
         step_samples=config.features.hop_length * Subsampling.factor,
         seed=config.train.seed,
+        views=config.consistency.views,
     )
 
 
@@ -266,7 +267,8 @@ def epoch_batches(
         corpus.durations, config.data.join_probability, config.data.join_max_s, seed
     )
     durations = [sum(corpus.durations[i] for i in indices) for indices in recordings]
-    groups = bucket_batches(durations, config.train.batch_s, seed, group=world_size)
+    batch_s = config.train.batch_s / config.consistency.views
+    groups = bucket_batches(durations, batch_s, seed, group=world_size)
     batches = [[recordings[i] for i in group] for group in groups]
     shared = -(-len(batches) // world_size) * world_size
     return [batches[i % len(batches)] for i in range(rank, shared, world_size)]

@@ -37,6 +37,7 @@ class EpochRow:
     infeasible: int
     text_loss: float = 0.0
     word_piece_loss: float = 0.0
+    disagreement: float = 0.0
     layer_gradient_norms: dict[str, float] = field(default_factory=dict)
     """Means over the epoch's updates, before clipping, by the part of the network."""
 

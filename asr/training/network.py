@@ -138,6 +138,7 @@ def make_objective(
         phone_model=phone_model,
         text_weight=config.text.weight,
         word_piece_weight=config.word_pieces.weight,
+        consistency_weight=config.consistency.weight,
     )
 
 

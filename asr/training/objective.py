@@ -15,7 +15,7 @@ from asr.models.recurrent import lengths_to_mask
 from asr.training.crf import log_partition, log_probability
 from asr.training.splicing import Spliced
 
-__all__ = ["Losses", "Objective"]
+__all__ = ["Losses", "Objective", "disagreement"]
 
 _AT_ONCE = 2**21  # probabilities
 
@@ -32,6 +32,7 @@ class Losses:
         text: Scalar, CTC per letter of sentences without recordings, plus their weighted loss per
             word piece; 0 without any.
         teacher: Scalar mean squared error, 0 without a teacher.
+        disagreement: Scalar, of two views of a recording, per letter and per phone, 0 with one.
         log_probs: float32 (batch, steps, vocab), detached.
         best_pieces: int64 (batch, steps), the best word piece of each step, or None.
         steps: int64 (batch,).
@@ -43,6 +44,7 @@ class Losses:
     word_pieces: torch.Tensor
     text: torch.Tensor
     teacher: torch.Tensor
+    disagreement: torch.Tensor
     log_probs: torch.Tensor
     best_pieces: torch.Tensor | None
     steps: torch.Tensor
@@ -62,6 +64,7 @@ class Objective(nn.Module):
         phone_model: torch.Tensor | None = None,
         text_weight: float = 1.0,
         word_piece_weight: float = 1.0,
+        consistency_weight: float = 0.0,
     ) -> None:
         """Put the parts together.
 
@@ -74,6 +77,8 @@ class Objective(nn.Module):
             phone_model: As `asr.training.crf.trigram` makes it; None for CTC.
             text_weight: Of sentences without recordings.
             word_piece_weight: Of the word pieces' loss, on recordings and on text.
+            consistency_weight: Of what two views of a recording disagree by, in the losses of
+                letters and of phones.
         """
         super().__init__()
         self.phone_model: torch.Tensor | None
@@ -84,6 +89,7 @@ class Objective(nn.Module):
         self.crf_weight = crf_weight
         self.text_weight = text_weight
         self.word_piece_weight = word_piece_weight
+        self.consistency_weight = consistency_weight
         # Counted anew from the corpus at every start.
         self.register_buffer("phone_model", phone_model, persistent=False)
 
@@ -96,9 +102,14 @@ class Objective(nn.Module):
         total, ctc = _feasible_ctc(outputs.letters, steps, batch.targets, batch.target_lengths)
         phones = text = teacher = word_pieces = total.new_zeros(())
         best_pieces = None
+        apart = disagreement(outputs.letters, steps, batch.target_lengths, batch.views)
         if outputs.phones is not None and self.phone_weight:
             phones = self._phone_loss(outputs.phones, steps, batch)
             total = total + self.phone_weight * phones
+            apart = apart + self.phone_weight * disagreement(
+                outputs.phones, steps, batch.phone_lengths, batch.views
+            )
+        total = total + self.consistency_weight * apart
         if self.model.word_pieces is not None:
             word_pieces, best_pieces = self._word_piece_loss(
                 outputs.states, steps, batch.word_pieces, batch.word_piece_lengths
@@ -117,6 +128,7 @@ class Objective(nn.Module):
             word_pieces=word_pieces.detach(),
             text=text.detach(),
             teacher=teacher.detach(),
+            disagreement=apart.detach(),
             log_probs=outputs.letters.detach(),
             best_pieces=best_pieces,
             steps=steps,
@@ -196,6 +208,28 @@ def _masked_ctc(
 ) -> torch.Tensor:
     """Each recording's loss, of no text at all where its own cannot fit."""
     return ctc_loss(log_probs, steps, targets, _used(steps, targets, lengths))
+
+
+def disagreement(
+    log_probs: torch.Tensor, steps: torch.Tensor, num_tokens: torch.Tensor, views: int
+) -> torch.Tensor:
+    """How far what is said in each view is from what is said in the other, per token.
+
+    The divergence of Kullback and Leibler, summed over steps, both ways in equal parts; each view
+    is drawn to the other as it is, which is not drawn in turn (CR-CTC, Yao et al. 2025).
+
+    Args:
+        log_probs: (views * recordings, steps, vocab) natural logs.
+        steps: int64 (views * recordings,).
+        num_tokens: int64 (views * recordings,), said in them.
+        views: One or two of each recording.
+    """
+    if views == 1:
+        return log_probs.new_zeros(())
+    others = log_probs.detach().roll(len(log_probs) // 2, dims=0)
+    apart = nn.functional.kl_div(log_probs, others, reduction="none", log_target=True).sum(dim=2)
+    spoken = lengths_to_mask(steps, log_probs.shape[1])
+    return (apart * spoken).sum() / num_tokens.sum().clamp(min=1)
 
 
 def _per_token(

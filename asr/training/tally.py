@@ -42,6 +42,7 @@ class Tally:
             word_piece_loss=float(losses.word_pieces) * tokens,
             text_loss=float(losses.text) * tokens,
             teacher_loss=float(losses.teacher) * tokens,
+            disagreement=float(losses.disagreement) * tokens,
             frames=batch.num_frames,
             infeasible=float((~finite).sum()),
         )
@@ -81,6 +82,7 @@ class Tally:
             "word_piece_loss": self._per_token("word_piece_loss"),
             "text_loss": self._per_token("text_loss"),
             "teacher_loss": self._per_token("teacher_loss"),
+            "disagreement": self._per_token("disagreement"),
             "train_token_accuracy": 1 - self._per_token("errors"),
             "gradient_norm": self.sums["norm"] / max(self.sums["updates"], 1),
             "speed": self.speed,
@@ -97,6 +99,7 @@ class Tally:
             f"word pieces {self._per_token('word_piece_loss'):.3f} "
             f"text {self._per_token('text_loss'):.3f} "
             f"teacher {self._per_token('teacher_loss'):.3f} "
+            f"disagreement {self._per_token('disagreement'):.3f} "
             f"token accuracy {1 - self._per_token('errors'):.1%} speed {self.speed:.0f}x"
         )
 

@@ -72,6 +72,19 @@ def test_another_epoch_seed_or_company_gives_another_variant(waveforms):
         assert not any(same(one, other) for other in variants[:place])
 
 
+def test_views_of_a_recording_are_masked_and_warped_anew_at_the_same_times(waveforms):
+    one = make(waveforms)[3, (0, 1)]
+    two = make(waveforms, views=2)[3, (0, 1)]
+    assert torch.equal(two.features, one.features)
+    (other,) = two.other_views
+    assert other.shape == one.features.shape
+    assert not torch.equal(other, one.features)
+    quiet = AugmentConfig(frequency_masks=0, time_masks_per_s=0, vocal_tract=(1, 1))
+    alike = make(waveforms, augment=quiet, views=3)[3, (0, 1)]
+    assert len(alike.other_views) == 2
+    assert all(torch.equal(view, alike.features) for view in alike.other_views)
+
+
 def test_without_augmentation_every_epoch_has_the_front_ends_features(waveforms):
     dataset = plain(waveforms)
     expected = dataset.front_end(torch.from_numpy(waveforms[1]))
@@ -232,6 +245,27 @@ def test_a_batch_pads_at_the_end_and_knows_every_length():
 
 
 NO_PHONES = torch.zeros(0, dtype=torch.int64)
+
+
+def test_a_batch_has_all_recordings_in_one_view_and_then_in_the_next():
+    examples = [
+        Example(
+            (n,),
+            torch.full((frames, 1), n),
+            torch.tensor([n]),
+            torch.tensor([n, n]),
+            None,
+            other_views=(torch.full((frames, 1), 10 + n),),
+        )
+        for n, frames in ((1, 2), (2, 1))
+    ]
+    batch = collate(examples)
+    assert batch.views == 2
+    assert batch.features[:, :, 0].tolist() == [[1, 1], [2, 0], [11, 11], [12, 0]]
+    assert batch.lengths.tolist() == [2, 1, 2, 1]
+    assert batch.targets[:, 0].tolist() == [1, 2, 1, 2]
+    assert batch.phones.tolist() == [[1, 1], [2, 2], [1, 1], [2, 2]]
+    assert batch.indices == ((1,), (2,), (1,), (2,))
 
 
 def test_a_batch_in_which_no_pronunciation_is_known_has_no_phones():

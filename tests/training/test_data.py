@@ -15,6 +15,7 @@ from asr.audio.features import LogMel
 from asr.errors import AudioError, DecoderError, ManifestError, TrainingError
 from asr.lexicon import PHONES
 from asr.tokenizer import Tokenizer
+from asr.training.config import ConsistencyConfig
 from asr.training.data import (
     epoch_batches,
     load_corpus,
@@ -198,6 +199,23 @@ def test_utterances_are_joined_up_to_the_limit_and_a_batch_counts_the_length_of_
     assert {frozenset(key) for key in seen if 4 in key and len(key) == 2} == {
         frozenset({4, other}) for other in (0, 1, 2, 3, 5)
     }
+
+
+def test_a_recording_in_two_views_takes_twice_its_length_of_a_batch(tmp_path):
+    config = tiny_config(tmp_path, batch_s=2.6)
+    twice = config.model_copy(update={"consistency": ConsistencyConfig(weight=0.2)})
+    corpus = corpus_of(config)
+    assert epoch_batches(corpus, twice, 0) == epoch_batches(
+        corpus, tiny_config(tmp_path, batch_s=1.3), 0
+    )
+    batches = epoch_batches(corpus, twice, 0)
+    shown = make_dataset(corpus, twice, LogMel(twice.features), training=True)
+    (batch,) = make_loader(shown, batches[:1], 0, 0)
+    assert batch.views == 2
+    assert len(batch.features) == 2 * len(batches[0])
+    validated = make_dataset(corpus, twice, LogMel(twice.features), training=False)
+    (batch,) = make_loader(validated, batches[:1], 0, 0)
+    assert (batch.views, len(batch.features)) == (1, len(batches[0]))
 
 
 def test_every_epoch_joins_others(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ import asr.training.objective
 from asr.data.dataset import Example, collate
 from asr.models import BiLSTMConfig, build_model
 from asr.training.crf import log_partition, log_probability, trigram
-from asr.training.objective import Objective
+from asr.training.objective import Objective, disagreement
 from asr.training.splicing import Spliced
 
 VOCAB, PHONES, MELS = 5, 7, 8
@@ -294,3 +295,61 @@ def test_sentences_without_recordings_cost_their_word_pieces_too():
     # What was heard and said of it is the recording's own.
     expected = alone.ctc[0] / 3 + 0.5 * alone.word_pieces
     torch.testing.assert_close(losses.text, expected, rtol=1e-5, atol=1e-5)
+
+
+def seen_twice(one, index):
+    torch.manual_seed(20 + index)
+    return replace(one, other_views=(torch.randn_like(one.features),))
+
+
+SEEN_TWICE = [seen_twice(one, index) for index, one in enumerate(SPOKEN)]
+
+
+def divergence(of, other, steps):
+    """Kullback and Leibler's, of the first steps, summed in plain Python."""
+    return sum(
+        math.exp(b) * (b - a)
+        for own, others in zip(of[:steps].tolist(), other[:steps].tolist(), strict=True)
+        for a, b in zip(own, others, strict=True)
+    )
+
+
+def test_two_views_disagree_by_their_divergence_both_ways_per_token():
+    objective = make(phone_layer=1, phone_weight=0.7, consistency_weight=0.3)
+    objective.eval()
+    batch = collate(SEEN_TWICE)
+    outputs = objective.model(batch.features, batch.lengths)
+    count = len(SEEN_TWICE)
+    expected = 0.0
+    for log_probs, lengths, weight in (
+        (outputs.letters, batch.target_lengths, 1.0),
+        (outputs.phones, batch.phone_lengths, 0.7),
+    ):
+        apart = sum(
+            divergence(log_probs[i], log_probs[j], int(outputs.steps[i]))
+            for left in range(count)
+            for i, j in ((left, left + count), (left + count, left))
+        )
+        expected += weight * apart / int(lengths.sum())
+    losses = objective(batch)
+    assert expected > 0
+    assert float(losses.disagreement) == pytest.approx(expected, rel=1e-4)
+    without = make(phone_layer=1, phone_weight=0.7)(batch).total
+    torch.testing.assert_close(losses.total, without + 0.3 * losses.disagreement)
+
+
+def test_equal_views_agree_and_one_view_has_nothing_to_disagree_with():
+    objective = make(phone_layer=1, consistency_weight=1.0)
+    alike = [replace(one, other_views=(one.features,)) for one in SPOKEN]
+    assert float(objective(collate(alike)).disagreement) == pytest.approx(0, abs=1e-6)
+    assert objective(collate(SPOKEN)).disagreement == 0
+
+
+def test_each_view_is_drawn_to_the_other_as_it_is():
+    logits = torch.randn(2, 3, VOCAB, requires_grad=True)
+    steps = torch.tensor([3, 3])
+    apart = disagreement(logits.log_softmax(-1), steps, torch.tensor([2, 2]), 2)
+    apart.backward()
+    own = logits.detach().softmax(-1)
+    # The gradient of a softmax's cross entropy, per token.
+    torch.testing.assert_close(logits.grad, (own - own.flip(0)) / 4)

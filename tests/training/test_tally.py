@@ -32,7 +32,7 @@ def losses_of(paths, ctc, **others):
     log_probs = torch.full((len(paths), len(paths[0]), 4), -9.0)
     for row, path in zip(log_probs, paths, strict=True):
         row[range(len(path)), path] = -0.1
-    parts = ("total", "phones", "word_pieces", "text", "teacher")
+    parts = ("total", "phones", "word_pieces", "text", "teacher", "disagreement")
     scalars = {name: torch.tensor(others.get(name, 0.0)) for name in parts}
     steps = torch.full((len(paths),), len(paths[0]))
     return Losses(
@@ -42,11 +42,14 @@ def losses_of(paths, ctc, **others):
 
 def test_losses_and_errors_are_per_token_of_all_batches():
     tally = Tally(hop_ms=10, num_processes=1)
-    tally.count(batch_of([A, B], frames=100), losses_of([[A, 0, A]], [1.0], phones=0.5))
+    tally.count(
+        batch_of([A, B], frames=100), losses_of([[A, 0, A]], [1.0], phones=0.5, disagreement=4.0)
+    )
     tally.count(batch_of([B] * 6, frames=100), losses_of([[B, 0, B]], [7.0], phones=0.1))
     means = tally.means([])
     assert means["train_loss"] == pytest.approx((1 + 7) / 8)
     assert means["phone_loss"] == pytest.approx((2 * 0.5 + 6 * 0.1) / 8)
+    assert means["disagreement"] == pytest.approx(2 * 4.0 / 8)
     # A for B, and four of six that were not named.
     assert means["train_token_accuracy"] == pytest.approx(1 - 5 / 8)
 
