@@ -79,7 +79,7 @@ class ConsistencyConfig(Config):
 
     weight: float = Field(0.0, ge=0)
     """Of the disagreement, per token, beside the losses of letters and of phones; with 0 every
-    recording is seen in one view. A batch then has half as many recordings, each twice."""
+    recording is seen in one view. Above it a batch has half as many recordings, each twice."""
 
     @property
     def views(self) -> int:
