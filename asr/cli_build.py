@@ -56,7 +56,9 @@ def lm_train(
 
 @lexicon_app.command("build")
 def lexicon_build(
-    words: Annotated[list[Path], typer.Argument(help="Lists of words, texts, language models.")],
+    words: Annotated[
+        list[Path], typer.Argument(help="Texts, word lists, language models, manifests (.jsonl).")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Lexicon; .xz and .gz compress.")],
     dictionary: Annotated[
         Path | None, typer.Option(help="In the format of CMUdict; CMUdict if left out.")

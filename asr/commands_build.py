@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from asr.config import build, parse_overrides
+from asr.data.manifest import read_manifest
 from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
 from asr.lm import LmConfig, build_lm
 from asr.training.language_model import LmRunConfig, LmUpdate, train_language_model
@@ -61,12 +62,15 @@ def run_lexicon_build(
 ) -> None:
     """Pronounce words and say how many were known."""
     try_to_write(output, *words, *([dictionary] if dictionary else []))
+    manifests = [path for path in words if path.suffix == ".jsonl"]
+    utterances = [u for path in manifests for u in read_manifest(path, need_text=True)]
     task = progress.add_task("reading", total=1.0)
     report = build_lexicon(
-        words,
+        [path for path in words if path not in manifests],
         output,
         Pronouncer(read_dictionary(dictionary)),
         lambda stage, part: progress.update(task, description=stage, completed=part),
+        transcripts=[utterance.text for utterance in utterances],
     )
     if report.skipped:
         shown = ", ".join(report.skipped[:5])

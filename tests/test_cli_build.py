@@ -92,3 +92,18 @@ def test_a_lexicon_is_built_from_words_and_a_dictionary(asr, tmp_path):
     assert output.read_text().startswith("a AH\na EY\nab ")
     refused = asr("lexicon", "build", words, "-o", output, "--dictionary", tmp_path / "none")
     assert_refused(refused, 1, "not a lexicon that can be read")
+
+
+def test_a_manifest_gives_a_lexicon_the_words_of_its_texts(asr, tmp_path):
+    (tmp_path / "known.dict").write_text("a AH0\na(2) EY1\nb B IY1\nat AE1 T\n")
+    (tmp_path / "words.txt").write_text("b\n")
+    (tmp_path / "train.jsonl").write_text('{"audio_filepath": "x.wav", "text": "A, at"}\n')
+    output, known = tmp_path / "out.lexicon", tmp_path / "known.dict"
+    named = ("-o", output, "--dictionary", known)
+    both = ("lexicon", "build", tmp_path / "words.txt", tmp_path / "train.jsonl")
+    assert asr(*both, *named).code == 0
+    assert output.read_text() == "a AH\na EY\nat AE T\nb B IY\n"
+    assert asr("lexicon", "build", tmp_path / "train.jsonl", *named).code == 0
+    assert output.read_text() == "a AH\na EY\nat AE T\n"
+    (tmp_path / "silent.jsonl").write_text('{"audio_filepath": "x.wav"}\n')
+    assert_refused(asr("lexicon", "build", tmp_path / "silent.jsonl", *named), 1, "silent.jsonl")

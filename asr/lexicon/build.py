@@ -54,6 +54,7 @@ def build_lexicon(
     out: Path,
     pronouncer: Pronouncer,
     progress: Progress | None = None,
+    transcripts: Iterable[str] = (),
 ) -> LexiconReport:
     """Pronounce every word of some files and write a lexicon, whole or not at all.
 
@@ -62,6 +63,7 @@ def build_lexicon(
         out: Lexicon file, compressed if its name ends in .xz or .gz.
         pronouncer: Knows how words are said.
         progress: Called with the stage and the part of it that is done.
+        transcripts: What is said in some recordings, whose words are wanted as well.
 
     Raises:
         ManifestError: A text is missing or damaged, or there is no word in any file.
@@ -70,7 +72,7 @@ def build_lexicon(
     """
     if progress:
         progress("reading words", 0.0)
-    words = collect_words(sources)
+    words = collect_words(sources, transcripts)
     found, origins = _pronounce_all(words, pronouncer, progress)
     write_lexicon(found, out)
     return LexiconReport(
@@ -99,24 +101,25 @@ def _pronounce_all(
     return found, origins
 
 
-def collect_words(sources: Iterable[Path]) -> list[str]:
-    """The different words of texts and language models, sorted.
+def collect_words(sources: Iterable[Path], transcripts: Iterable[str] = ()) -> list[str]:
+    """The different words of texts, language models and transcripts, sorted.
 
     Args:
         sources: ARPA or KenLM files, whose words are taken as they are; anything else is text
             (plain, .xz or .gz, lists of words included), whose lines are normalised as for
             training by `asr.text.normalise_target`.
+        transcripts: Lines of text, normalised likewise.
 
     Raises:
-        ManifestError: A text is missing, damaged or not UTF-8, or there is no word in any file.
+        ManifestError: A text is missing, damaged or not UTF-8, or there is no word in any of them.
         DecoderError: A language model is damaged.
     """
     sources = list(sources)
-    words: set[str] = set()
+    words = _words_of(transcripts)
     for path in sources:
         words.update(read_words(path) if _is_language_model(path) else _text_words(path))
     if not words:
-        raise ManifestError(f"{', '.join(map(str, sources))}: no words")
+        raise ManifestError(f"{', '.join(map(str, sources)) or 'the transcripts'}: no words")
     return sorted(words)
 
 
@@ -128,11 +131,12 @@ def _is_language_model(path: Path) -> bool:
 
 
 def _text_words(path: Path) -> set[str]:
-    def read(lines: Iterable[str]) -> set[str]:
-        return {word for line in lines for word in normalise_target(line).split()}
-
-    words: set[str] = _open(path, read, "rt", encoding="utf-8")
+    words: set[str] = _open(path, _words_of, "rt", encoding="utf-8")
     return words
+
+
+def _words_of(lines: Iterable[str]) -> set[str]:
+    return {word for line in lines for word in normalise_target(line).split()}
 
 
 def _open(path: Path, read: Callable[[Any], Any], mode: str, **options: str) -> Any:

@@ -65,6 +65,21 @@ def test_every_word_is_said_and_counted_by_its_origin(write, tmp_path, language)
     }
 
 
+def test_words_of_transcripts_are_normalised_and_added(write, tmp_path, language):
+    new, *_ = HELD_OUT
+    out = tmp_path / "out"
+    words = write("words.txt", "tea")
+    report = build_lexicon([words], out, language, transcripts=[f"{new.upper()}, tea!", "7"])
+    assert (report.num_words, report.skipped) == (2, ("7",))
+    assert read_lexicon(out).pronunciations == {
+        "tea": [("T", "EH", "AA"), ("T", "IH")],
+        new: [say_soft_c(new)],
+    }
+    assert collect_words([], ["B a", "a"]) == ["a", "b"]
+    with pytest.raises(ManifestError, match="the transcripts: no words"):
+        collect_words([], ["..."])
+
+
 def test_the_same_words_give_the_same_bytes(write, tmp_path, language):
     orders = [list(HELD_OUT), list(HELD_OUT)[::-1]]
     for number, words in enumerate(orders):
