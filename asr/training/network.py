@@ -73,7 +73,8 @@ def first_model(
     """Random weights, or those of `init`, the model that is to be trained further.
 
     The front end then takes over that model's statistics: its weights were trained on features
-    normalised with them.
+    normalised with them. Frames may follow each other faster or slower than there: a network hears
+    that as another tempo, and learns it.
 
     Raises:
         TrainingError: That model has another vocabulary, features, layer of phones or other sizes.
@@ -89,7 +90,8 @@ def first_model(
     if changed or start.tokenizer.vocabulary != tokenizer.vocabulary:
         raise TrainingError(f"{init}: has another vocabulary than this run")
     hint = "set model and features as asr info shows them"
-    if start.front_end.config != config.features:
+    hop_ms = config.features.hop_ms
+    if start.front_end.config.model_copy(update={"hop_ms": hop_ms}) != config.features:
         raise TrainingError(f"{init}: has other features than this run", hint)
     layer = start.model.config.phone_layer
     if layer and config.model.phone_layer and layer != config.model.phone_layer:

@@ -112,9 +112,19 @@ def test_word_pieces_may_be_added_and_must_stay_the_same(trained, tmp_path):
 
 def test_a_model_that_hears_otherwise_is_refused(trained, tmp_path):
     config, path = trained
-    coarser = config.features.model_copy(update={"hop_ms": 20.0})
+    louder = config.features.model_copy(update={"floor": 1e-3})
     with pytest.raises(TrainingError, match="other features"):
-        first_model(further(config, path).model_copy(update={"features": coarser}), tmp_path)
+        first_model(further(config, path).model_copy(update={"features": louder}), tmp_path)
+
+
+def test_a_model_goes_on_with_other_steps(trained, tmp_path):
+    config, path = trained
+    assert load_checkpoint(path).seconds_per_step == pytest.approx(0.04)
+    closer = config.features.model_copy(update={"hop_ms": 8.0})
+    changed = further(config, path).model_copy(update={"features": closer})
+    again = load_checkpoint(train(changed, tmp_path / "closer", CPU, Silent()))
+    assert again.seconds_per_step == pytest.approx(0.032)
+    assert torch.equal(again.front_end.mean, load_checkpoint(path).front_end.mean)
 
 
 def test_phones_on_another_layer_are_refused(tmp_path):
