@@ -1,7 +1,7 @@
 """Convolutions that turn four frames into one step.
 
-Two of stride 2, as most CTC systems have them since Amodei et al. (2016, Deep Speech 2): 25 steps a
-second are still more than letters are spoken.
+Two of stride 2, as most CTC systems have them since Amodei et al. (2016, Deep Speech 2). Frames
+10 ms apart make 25 steps a second, more than letters are spoken; phones gain by more (`hop_ms`).
 """
 
 from __future__ import annotations
