@@ -126,7 +126,7 @@ class Trainer:
         torch.manual_seed(config.train.seed)
         # A resumed run has everything of it in its state.
         init = None if resume else config.init
-        model = first_model(config, init, *self._vocabularies, self.front_end)
+        model = first_model(config, init, *self._vocabularies, self.front_end, self._tell)
         self.corpus = self._load(config.data.train, None)
         self.valid = self._load(config.data.valid, config.data.max_valid)
         if not (resume or init):
@@ -159,8 +159,12 @@ class Trainer:
         if self.world.is_main:
             self.world.barrier()
             for line in corpus.describe():
-                self.display.message(line)
+                self._tell(line)
         return corpus
+
+    def _tell(self, line: str) -> None:
+        if self.world.is_main:
+            self.display.message(line)
 
     def _new_tally(self) -> Tally:
         return Tally(self.config.features.hop_ms, self.world.size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -69,12 +69,13 @@ def first_model(
     phones: Sequence[str],
     word_pieces: Sequence[str],
     front_end: LogMel,
+    tell: Callable[[str], None],
 ) -> BiLSTM:
     """Random weights, or those of `init`, the model that is to be trained further.
 
     The front end then takes over that model's statistics: its weights were trained on features
-    normalised with them. Frames may follow each other faster or slower than there: a network hears
-    that as another tempo, and learns it.
+    normalised with them. Frames may follow each other faster or slower than there, which is told:
+    a network hears that as another tempo, and learns it.
 
     Raises:
         TrainingError: That model has another vocabulary, features, layer of phones or other sizes.
@@ -90,9 +91,11 @@ def first_model(
     if changed or start.tokenizer.vocabulary != tokenizer.vocabulary:
         raise TrainingError(f"{init}: has another vocabulary than this run")
     hint = "set model and features as asr info shows them"
-    hop_ms = config.features.hop_ms
+    hop_ms, hop_before = config.features.hop_ms, start.front_end.config.hop_ms
     if start.front_end.config.model_copy(update={"hop_ms": hop_ms}) != config.features:
         raise TrainingError(f"{init}: has other features than this run", hint)
+    if hop_ms != hop_before:
+        tell(f"{init}: has features.hop_ms {hop_before:g}, this run {hop_ms:g}: another tempo")
     layer = start.model.config.phone_layer
     if layer and config.model.phone_layer and layer != config.model.phone_layer:
         raise TrainingError(f"{init}: has its phones on layer {layer}", hint)

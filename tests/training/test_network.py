@@ -122,7 +122,10 @@ def test_a_model_goes_on_with_other_steps(trained, tmp_path):
     assert load_checkpoint(path).seconds_per_step == pytest.approx(0.04)
     closer = config.features.model_copy(update={"hop_ms": 8.0})
     changed = further(config, path).model_copy(update={"features": closer})
-    again = load_checkpoint(train(changed, tmp_path / "closer", CPU, Silent()))
+    display = Silent()
+    display.message = (told := []).append
+    again = load_checkpoint(train(changed, tmp_path / "closer", CPU, display))
+    assert any("features.hop_ms 10, this run 8" in line for line in told)
     assert again.seconds_per_step == pytest.approx(0.032)
     assert torch.equal(again.front_end.mean, load_checkpoint(path).front_end.mean)
 
