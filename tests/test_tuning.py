@@ -93,28 +93,32 @@ def test_where_phones_are_searched_the_weight_of_the_letters_is_tuned_too():
 
 
 class Opinion:
-    """A language model that knows one sentence."""
+    """A language model that knows one word."""
 
-    def score(self, sentences):
-        return torch.tensor([-0.1 if words == ("bed",) else -20.0 for words in sentences])
+    def score_words(self, sentences):
+        words = (word for sentence in sentences for word in (*sentence, ""))
+        return torch.tensor([{"bed": -0.1, "": 0.0}.get(word, -20.0) for word in words])
 
 
 def test_an_lstm_language_model_that_knows_better_is_given_a_larger_share(tmp_path):
     lm = tmp_path / "tiny.arpa"
-    lm.write_text(ARPA.replace("-3.0", "-0.3"))
-    heard = spelled({3: 0.99}, {2: 0.73, 5: 0.27}, {4: 0.99})
-    config = BeamConfig(lm_weight=0.2, lstm_share=0.1)
+    swapped = ARPA.replace("bad", "?").replace("bed", "bad").replace("?", "bed")
+    lm.write_text(swapped.replace("-3.0", "-0.3"))
+    # Acoustically bad beats bed by 0.16. Both models together prefer bed by 0.33 where they have
+    # equal shares and by 1.06 where the LSTM has 0.7; a fifth of that counts.
+    heard = spelled({3: 0.99}, {2: 0.54, 5: 0.46}, {4: 0.99})
+    config = BeamConfig(lm_weight=0.2, lstm_share=0.5)
     trials = []
     decoder = BeamDecoder(TOKENIZER, config, lm, ["bad", "bed"], Opinion())
     best = tune(decoder, [heard], ["bed"], trials.append)
+    assert trials[0].wer == 1.0
     assert best.wer == 0.0
-    assert best.config.lm_weight * best.config.lstm_share > 0.1 * 0.2
-    assert {t.config.lstm_share for t in trials} > {0.0, 0.1}
+    assert best.config.lstm_share > 0.5
     assert all(0 <= t.config.lstm_share <= 1 for t in trials)
     without = BeamDecoder(TOKENIZER, config, lm, ["bad", "bed"])
     trials.clear()
     tune(without, [heard], ["bed"], trials.append)
-    assert {t.config.lstm_share for t in trials} == {0.1}
+    assert {t.config.lstm_share for t in trials} == {0.5}
 
 
 def test_no_weight_but_the_word_score_becomes_negative(tmp_path):

@@ -100,13 +100,17 @@ class BeamDecoder:
         """
         check_emissions(emissions.log_probs, len(self.tokenizer))
         found = self._search.find(emissions.log_probs)
-        again = weigh_again(found, self.config, self.lstm, self.config.candidates)
+        again = weigh_again(
+            found, self.config, self.lstm, self._search.ngrams, self.config.candidates
+        )
         return [(one.words, one.score) for one in again]
 
     def weigh(self, found: Iterable[Found], num_best: int) -> list[Hypothesis]:
         """The best of the search's results, and how sure their words are."""
         config = self.config
-        again = weigh_again(found, config, self.lstm, max(config.candidates, num_best))
+        again = weigh_again(
+            found, config, self.lstm, self._search.ngrams, max(config.candidates, num_best)
+        )
         candidates = [(one.words, one.score) for one in again]
         best = [_hypothesis(one) for one in again[:num_best]]
         return with_confidences(

@@ -7,23 +7,28 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from asr.decoding.search import BeamConfig, Found
-from asr.lm.recurrent import LstmLm
+from asr.lm import LstmLm, NgramModel, mixed_scores
 
 __all__ = ["weigh_again"]
 
 
 def weigh_again(
-    found: Iterable[Found], config: BeamConfig, lstm: LstmLm | None, most: int
+    found: Iterable[Found],
+    config: BeamConfig,
+    lstm: LstmLm | None,
+    ngrams: NgramModel | None,
+    most: int,
 ) -> list[Found]:
     """The first results of different texts within `config.candidate_gap`, the best first.
 
-    With an LSTM language model, `config.lstm_share` of what the n-grams have said of a text is
-    replaced by what it says.
+    With an LSTM language model, what the n-grams have said of a text is replaced by what both
+    say together, to which it gives `config.lstm_share`.
 
     Args:
         found: From a search, the best first.
         config: Weights.
         lstm: The language model, or None.
+        ngrams: What the search has asked, or None where it asked nothing.
         most: How many texts.
 
     Raises:
@@ -32,10 +37,10 @@ def weigh_again(
     kept = _distinct(found, config.candidate_gap, most)
     if lstm is None or not config.lstm_share:
         return kept
-    weight = config.lm_weight * config.lstm_share
-    opinions = lstm.score([one.words for one in kept]).tolist()
+    texts = [one.words for one in kept]
+    opinions = mixed_scores(texts, ngrams, lstm, config.lstm_share).tolist()
     again = [
-        replace(one, score=one.score + weight * (opinion - one.lm_score))
+        replace(one, score=one.score + config.lm_weight * (opinion - one.lm_score))
         for one, opinion in zip(kept, opinions, strict=True)
     ]
     return sorted(again, key=lambda one: -one.score)

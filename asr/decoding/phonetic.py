@@ -130,7 +130,9 @@ class PhoneBeamDecoder:
     def _ranked(self, found: Iterable[Found], emissions: Emissions) -> list[Found]:
         # First, so that a text whose letters need more steps than there are shuts out no other.
         fitting = (one for one in found if is_feasible(self._spelling(one), len(emissions)))
-        again = weigh_again(fitting, self.config, self.lstm, self.config.candidates)
+        again = weigh_again(
+            fitting, self.config, self.lstm, self._search.ngrams, self.config.candidates
+        )
         total = torch.tensor([one.score for one in again])
         if self.config.letter_weight and again:
             texts = [self._spelling(one) for one in again]

@@ -24,6 +24,7 @@ from pydantic import Field
 from asr.allocation import BuiltOnce, without_collector
 from asr.config import Config
 from asr.errors import DecoderError
+from asr.lm.scoring import NgramModel
 from asr.tokenizer import BLANK
 
 __all__ = ["BeamConfig", "Found", "WordSearch", "WordStream", "import_flashlight", "options"]
@@ -54,8 +55,8 @@ class BeamConfig(Config):
     letter_weight: float = Field(default=0.5, ge=0)
     """Where the search goes over phones: what the letters' log-probability adds to a candidate."""
     lstm_share: float = Field(default=0.5, ge=0, le=1)
-    """Of the language models' say, what an LSTM language model has, where there is one; the
-    n-grams have the rest."""
+    """Of the probability of a word in a candidate, what an LSTM language model gives, where there
+    is one; the n-grams give the rest."""
     candidates: int = Field(default=50, ge=1)
     """How many texts that the search has found are weighed by their letters and by the LSTM
     language model, and compared to tell how sure each word is."""
@@ -133,6 +134,12 @@ class WordSearch:
         stream.push(log_probs)
         return stream.finish()
 
+    @property
+    def ngrams(self) -> NgramModel | None:
+        """What the search asks how likely words are; None if nothing."""
+        ngrams: NgramModel | None = self._tree[2]
+        return ngrams
+
     def stream(self) -> WordStream:
         """A search to be fed step by step."""
         flashlight = import_flashlight()
@@ -144,7 +151,7 @@ class WordSearch:
             # An unknown word would be any beginning of a known one: of no use to anybody.
             unk_score=-math.inf,
         )
-        trie, lm = self._tree
+        trie, lm, _ = self._tree
         decoder = flashlight.LexiconDecoder(
             decoder_options, trie, lm, self.separator_id, BLANK, -1, [], False
         )
@@ -152,13 +159,14 @@ class WordSearch:
 
     @BuiltOnce
     @without_collector()
-    def _tree(self) -> tuple[Any, Any]:
-        """The lexicon as a tree of tokens, and the language model; both untyped, as the library is.
+    def _tree(self) -> tuple[Any, Any, NgramModel | None]:
+        """The lexicon as a tree of tokens, and the language model, for the search and for others.
 
         Each node knows the best unigram score below it.
         """
         flashlight = import_flashlight()
-        lm = self._load_lm(flashlight)
+        ngrams = self._load_lm()
+        lm = ngrams.model if ngrams else flashlight.ZeroLM()
         trie = flashlight.Trie(self.num_tokens, self.separator_id)
         without_context = lm.start(True)
         scores = [lm.score(without_context, index)[1] for index in range(len(self._names))]
@@ -169,17 +177,17 @@ class WordSearch:
                 if sharing[tuple(spelling)] <= MAX_SHARING:
                     trie.insert([*spelling, self.separator_id], index, scores[index])
         trie.smear(flashlight.SmearingMode.MAX)
-        return trie, lm
+        return trie, lm, ngrams
 
-    def _load_lm(self, flashlight: Any) -> Any:
+    def _load_lm(self) -> NgramModel | None:
         if self.lm is None:
-            return flashlight.ZeroLM()
+            return None
         if not self.lm.is_file():
             raise DecoderError(f"{self.lm}: no such language model", _LM_HINT)
         kenlm = import_module("flashlight.lib.text.decoder.kenlm")
         dictionary = import_module("flashlight.lib.text.dictionary").Dictionary(self._names)
         try:
-            return kenlm.KenLM(str(self.lm), dictionary)
+            return NgramModel(kenlm.KenLM(str(self.lm), dictionary), dictionary)
         # KenLM quotes what it read; where that is not UTF-8, the message itself cannot be read.
         except (RuntimeError, UnicodeDecodeError) as error:
             reason = (str(error).strip().splitlines() or ["KenLM cannot read it"])[-1]

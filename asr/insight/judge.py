@@ -16,7 +16,7 @@ from asr.ctc import TokenSpan, align, ctc_loss, is_feasible
 from asr.decoding import BeamDecoder, Decoder, PhoneBeamDecoder
 from asr.errors import DecoderError
 from asr.lexicon import Lexicon, Pronouncer, Pronunciation
-from asr.lm import LstmLm, NgramModel
+from asr.lm import LstmLm, NgramModel, mixed_scores
 from asr.tokenizer import BLANK, Tokenizer
 from asr.types import Emissions
 
@@ -37,7 +37,7 @@ class Judge:
         language: The language model, or None.
         lm_weight: Of the natural log of the words' probability.
         lstm: Another language model, or None.
-        lstm_share: What it has of that weight.
+        lstm_share: Of a word's probability, what it gives; the rest is the other's.
         word_score: Gained with every word.
         words: All that it can write, or None for anything.
         predicted: How words that the lexicon lacks are thought to be said.
@@ -82,7 +82,7 @@ class Judge:
             ),
             language=NgramModel.load(decoder.lm) if decoder.lm else None,
             lm_weight=config.lm_weight,
-            lstm=decoder.lstm,
+            lstm=decoder.lstm if config.lstm_share else None,
             lstm_share=config.lstm_share if decoder.lstm else 0.0,
             word_score=config.word_score,
             words=words,
@@ -124,11 +124,11 @@ class Judge:
     def linguistic(self, words: Sequence[str]) -> float:
         """Natural log: the weighed language model and word scores of a whole text."""
         score = self.word_score * len(words)
-        if self.language is not None:
-            share = self.lm_weight * (1 - self.lstm_share)
-            score += share * math.log(10) * self.language.score_sentence(words)
         if self.lstm is not None:
-            score += self.lm_weight * self.lstm_share * float(self.lstm.score([words])[0])
+            mixed = mixed_scores([words], self.language, self.lstm, self.lstm_share)
+            score += self.lm_weight * float(mixed)
+        elif self.language is not None:
+            score += self.lm_weight * math.log(10) * self.language.score_sentence(words)
         return score
 
     def unknown(self, words: Sequence[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ The path of a text: `corpus` (words to numbers), `counts` (n-grams), `kneser_ney
 from __future__ import annotations
 
 from asr.lm.build import LmConfig, LmReport, build_lm
+from asr.lm.mixture import mixed_scores
 from asr.lm.recurrent import LstmLm, companion_of, load_lstm_lm
 from asr.lm.scoring import NgramModel, perplexity, read_words
 
@@ -18,6 +19,7 @@ __all__ = [
     "build_lm",
     "companion_of",
     "load_lstm_lm",
+    "mixed_scores",
     "perplexity",
     "read_words",
 ]

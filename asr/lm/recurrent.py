@@ -7,6 +7,7 @@ It is for choosing among texts that a search has found, not for searching (Mikol
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -80,19 +81,28 @@ class LstmLm(nn.Module):
         """Natural log-probabilities (..., pieces) of expected vectors (..., embedding)."""
         return nn.functional.linear(expected, self.embedding.weight, self.bias).log_softmax(-1)
 
-    @torch.inference_mode()
     def score(self, sentences: Sequence[Sequence[str]]) -> torch.Tensor:
         """Natural log-probability of each sentence, its end included, float32 (sentences,).
-
-        What sentences have in common at their beginnings is computed once.
 
         Raises:
             TokenizerError: A word has a character that is no piece.
         """
-        paths = [
-            [*(token for word in words for token in self.pieces.encode(word)), END]
-            for words in sentences
-        ]
+        sizes = torch.tensor([len(words) + 1 for words in sentences], dtype=torch.int64)
+        sentence = torch.repeat_interleave(sizes)
+        return torch.zeros(len(sizes)).index_add_(0, sentence, self.score_words(sentences))
+
+    @torch.inference_mode()
+    def score_words(self, sentences: Sequence[Sequence[str]]) -> torch.Tensor:
+        """Natural log-probabilities of all words and ends of sentences, float32, in their order.
+
+        That a word has ended is told by the beginning of the next, and counts there. What
+        sentences have in common at their beginnings is computed once.
+
+        Raises:
+            TokenizerError: A word has a character that is no piece.
+        """
+        words = [[*map(self.pieces.encode, words), (END,)] for words in sentences]
+        paths = [list(chain.from_iterable(tokens)) for tokens in words]
         tree = _Tree(paths)
         if not paths:
             return torch.zeros(0)
@@ -100,9 +110,10 @@ class LstmLm(nn.Module):
         choices = torch.tensor([token for path in paths for token in path])
         nodes = torch.tensor([node for place in tree.places for node in place])
         logits = (expected[nodes] * self.embedding.weight[choices]).sum(-1) + self.bias[choices]
-        spent = [self._log_sums(some) for some in torch.split(expected, _ROWS)]
-        sentence = torch.repeat_interleave(torch.tensor([len(path) for path in paths]))
-        return torch.zeros(len(paths)).index_add_(0, sentence, logits - torch.cat(spent)[nodes])
+        spent = torch.cat([self._log_sums(some) for some in torch.split(expected, _ROWS)])
+        sizes = torch.tensor([len(word) for word in chain.from_iterable(words)])
+        word = torch.repeat_interleave(sizes)
+        return torch.zeros(len(sizes)).index_add_(0, word, logits - spent[nodes])
 
     def _walk(self, tree: _Tree) -> torch.Tensor:
         """What is remembered at every node, (nodes, hidden), level by level.

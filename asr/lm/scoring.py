@@ -28,7 +28,7 @@ class NgramModel:
 
     def __init__(self, model: Any, dictionary: Dictionary) -> None:
         """Store an open KenLM model and the dictionary that it was opened with."""
-        self._model = model
+        self.model = model
         self._dictionary = dictionary
 
     @classmethod
@@ -55,12 +55,12 @@ class NgramModel:
 
         Unknown words count as `<unk>`.
         """
-        state = self._model.start(False)
+        state = self.model.start(False)
         scores = []
         for word in words:
-            state, score = self._model.score(state, self._dictionary.get_index(word))
+            state, score = self.model.score(state, self._dictionary.get_index(word))
             scores.append(score)
-        _, score = self._model.finish(state)
+        _, score = self.model.finish(state)
         return [*scores, score]
 
     def score_alone(self, word: str) -> float:
@@ -69,7 +69,7 @@ class NgramModel:
         In a Kneser-Ney model that follows from how many different words it comes after, not from
         how often it comes.
         """
-        _, score = self._model.score(self._model.start(True), self._dictionary.get_index(word))
+        _, score = self.model.score(self.model.start(True), self._dictionary.get_index(word))
         return float(score)
 
     def score_sentence(self, words: Sequence[str]) -> float:

@@ -24,9 +24,17 @@ class Opinion:
         self.per_letter = per_letter
         self.asked = []
 
-    def score(self, sentences):
+    def score_words(self, sentences):
         self.asked.append(list(sentences))
-        return torch.tensor([self.per_letter * sum(map(len, words)) for words in sentences])
+        lengths = [len(word) for words in sentences for word in (*words, "")]
+        return self.per_letter * torch.tensor(lengths)
+
+
+class Count:
+    """N-grams that give every word the same probability, and the end another."""
+
+    def score_words(self, words):
+        return [-0.3] * len(words) + [-0.1]
 
 
 results = st.lists(
@@ -36,29 +44,40 @@ results = st.lists(
 )
 
 
-@given(results, st.floats(0, 2), st.floats(0, 1), st.integers(1, 12))
-def test_the_n_grams_share_goes_to_the_other_model(some, lm_weight, share, most):
+@given(results, st.floats(0, 2), st.floats(0, 1, exclude_min=True), st.integers(1, 12))
+def test_a_word_has_a_share_of_either_models_probability(some, lm_weight, share, most):
     found = [Found(tuple(words), [], -float(i), lm) for i, (words, lm) in enumerate(some)]
     config = BeamConfig(lm_weight=lm_weight, lstm_share=share)
-    again = weigh_again(found, config, Opinion(), most)
+    again = weigh_again(found, config, Opinion(), Count(), most)
     first = {}
     for one in found:
         if one.words in first or len(first) < most:
             first.setdefault(one.words, one)
     assert {one.words for one in again} == set(first)
     for one in again:
-        old, letters = first[one.words], sum(map(len, one.words))
+        old = first[one.words]
         without = old.score - lm_weight * old.lm_score
-        both = (1 - share) * old.lm_score + share * -letters
+        ngrams = [10**score for score in Count().score_words(one.words)]
+        lstm = [math.exp(-len(word)) for word in (*one.words, "")]
+        pairs = zip(lstm, ngrams, strict=True)
+        both = sum(math.log(share * a + (1 - share) * b) for a, b in pairs)
         assert one.score == pytest.approx(without + lm_weight * both, abs=1e-4)
     assert [one.score for one in again] == sorted((one.score for one in again), reverse=True)
+
+
+@given(results, st.floats(0.01, 1))
+def test_without_n_grams_the_other_model_is_alone(some, share):
+    found = [Found(tuple(words), [], -float(i)) for i, (words, _) in enumerate(some)]
+    for one in weigh_again(found, BeamConfig(lm_weight=0.5, lstm_share=share), Opinion(), None, 9):
+        old = next(other for other in found if other.words == one.words)
+        assert one.score == pytest.approx(old.score - 0.5 * sum(map(len, one.words)), abs=1e-4)
 
 
 @given(results, st.floats(0.1, 12), st.integers(1, 12))
 def test_results_far_below_the_best_are_not_weighed_again(some, gap, most):
     found = [Found(tuple(words), [], -float(i), lm) for i, (words, lm) in enumerate(some)]
     opinion = Opinion()
-    weigh_again(found, BeamConfig(lstm_share=0.5, candidate_gap=gap), opinion, most)
+    weigh_again(found, BeamConfig(lstm_share=0.5, candidate_gap=gap), opinion, None, most)
     near = {one.words: None for one in found if one.score >= -gap}
     assert opinion.asked == [list(near)[:most]]
 
@@ -71,7 +90,7 @@ def test_without_a_share_or_a_model_nothing_is_asked_and_nothing_changes(share, 
         Found(("a",), [], -2.0, -3.0),
         Found((), [], -4.0, -1.0),
     ]
-    again = weigh_again(found, BeamConfig(lstm_share=share), lstm, 5)
+    again = weigh_again(found, BeamConfig(lstm_share=share), lstm, None, 5)
     assert again == [found[0], found[2]]
     assert not has_lstm or lstm.asked == []
 
@@ -91,7 +110,10 @@ def test_a_search_tells_what_the_n_grams_said_of_its_results(lm, seed):
     decoder = PhoneBeamDecoder(TOKENIZER, PHONES, LEXICON, config, file)
     for one in islice(decoder._search.find(random_emissions(seed, 12).phones), 50):
         if one.score > -5000:
-            assert one.lm_score == pytest.approx(bigrams.log_prob(list(one.words)), abs=1e-3)
+            expected = bigrams.log_prob(list(one.words))
+            assert one.lm_score == pytest.approx(expected, abs=1e-3)
+            by_word = decoder._search.ngrams.score_words(one.words)
+            assert math.log(10) * sum(by_word) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("has_phones", [True, False])

@@ -129,20 +129,23 @@ def test_the_language_model_is_weighed_in_natural_logs():
     assert judge.linguistic(["a", "b"]) == pytest.approx(2 - 3 * math.log(10))
 
 
-def test_two_language_models_share_the_weight_as_they_do_in_the_decoder():
+def test_two_language_models_share_the_words_as_they_do_in_the_decoder():
     class Even:
-        def score_sentence(self, words):
-            return -2.0
+        def score_words(self, words):
+            return [-2.0, -1.0, -3.0]
 
     class Lstm:
-        def score(self, sentences):
-            return torch.tensor([-7.0 for _ in sentences])
+        def score_words(self, sentences):
+            return torch.tensor([-7.0, -1.0, -4.0] * len(sentences))
 
     judge = Judge(WORDS, language=Even(), lm_weight=0.5, lstm=Lstm(), lstm_share=0.3)
-    expected = 0.5 * (0.7 * -2.0 * math.log(10) + 0.3 * -7.0)
+    pairs = [(-2.0, -7.0), (-1.0, -1.0), (-3.0, -4.0)]
+    expected = 0.5 * sum(math.log(0.7 * 10**a + 0.3 * math.exp(b)) for a, b in pairs)
     assert judge.linguistic(["a", "b"]) == pytest.approx(expected)
     decoder = BeamDecoder(WORDS, BeamConfig(lstm_share=0.4), None, ["a"], Lstm())
     assert Judge.of(decoder, WORDS).lstm_share == 0.4
+    silent = BeamDecoder(WORDS, BeamConfig(lstm_share=0.0), None, ["a"], Lstm())
+    assert Judge.of(silent, WORDS).lstm is None
     assert Judge.of(BeamDecoder(WORDS, BeamConfig(), None, ["a"]), WORDS).lstm_share == 0.0
 
 

@@ -47,6 +47,23 @@ def test_sentences_scored_together_have_the_scores_they_have_alone(some):
     torch.testing.assert_close(lm.score(some), expected, rtol=1e-4, atol=1e-4)
 
 
+@settings(deadline=None)
+@given(sentences)
+def test_a_sentence_is_worth_its_words_and_its_end(some):
+    lm = make_lm()
+    scores = lm.score_words(some)
+    expected = []
+    for words in some:
+        ids = [0, *(i for word in words for i in lm.pieces.encode(word)), 0]
+        with torch.inference_mode():
+            said = lm.log_probs(lm(torch.tensor([ids[:-1]]))[0])[0]
+        by_token = iter(said[range(len(ids) - 1), ids[1:]].tolist())
+        for word in words:
+            expected.append(sum(next(by_token) for _ in lm.pieces.encode(word)))
+        expected.append(next(by_token))
+    torch.testing.assert_close(scores, torch.tensor(expected), rtol=1e-4, atol=1e-4)
+
+
 def test_the_probabilities_of_all_sequences_of_pieces_add_up_to_1():
     """Of up to 3 pieces, and those of the beginnings of longer ones."""
     lm = make_lm()
