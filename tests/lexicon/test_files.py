@@ -173,6 +173,14 @@ def test_stress_comments_and_numbers_of_variants_are_left_out_of_a_dictionary(tm
     assert read_dictionary(write(tmp_path, CMUDICT)) == KNOWN
 
 
+def test_stress_can_be_kept(tmp_path):
+    found = read_dictionary(write(tmp_path, CMUDICT), stress=True)
+    assert found["o'clock"] == [("AH0", "K", "L", "AA1", "K")]
+    assert [way[0] for way in found["object"]] == ["AA1", "AH0", "AA0"]
+    with pytest.raises(DecoderError, match="line 1: 'b B1'"):
+        read_dictionary(write(tmp_path, "b B1\n"), stress=True)
+
+
 def test_a_lexicon_is_a_dictionary_too(tmp_path):
     assert read_dictionary(write(tmp_path, lzma.compress(LINES.encode()), "l.xz")) == READ
 

@@ -1,0 +1,156 @@
+"""Voices, passages and the corpus that is made of them, with a speaker that hums."""
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr.data.manifest import read_manifest
+from asr.errors import ManifestError
+from asr.lexicon.kokoro import token_ids
+from asr.training import synthesis
+from asr.training.synthesis import Passage, Reader, VoiceMixer, read_aloud, write_corpus
+
+DICTIONARY = {
+    "we": [("W", "IY1")],
+    "see": [("S", "IY1")],
+    "and": [("AE1", "N", "D")],
+    "hear": [("HH", "IY1", "R")],
+    "birds": [("B", "ER1", "D", "Z")],
+}
+SENTENCES = ["we see and hear birds", "we hear birds and see birds and we see"]
+RNG = np.random.default_rng
+
+
+def voices(**levels):
+    """Styles for lengths up to 3 that are one number everywhere."""
+    return {name: np.full((3, 256), level, np.float32) for name, level in levels.items()}
+
+
+def hum(ids, style, tempo):
+    """As long as the text, and as loud as the style says."""
+    length = round(len(ids) * 2400 / tempo)
+    return (style[0] * np.sin(np.arange(length) / 10)).astype(np.float32)
+
+
+@given(st.integers(0, 1000))
+def test_a_voice_is_at_most_so_far_from_the_middle_as_the_farthest_stretched(seed):
+    style = VoiceMixer(voices(af_a=1.0, bm_b=3.0, zf_c=8.0)).draw(RNG(seed))
+    assert style.shape == (3, 256)
+    assert style.min() >= 4 + 1.4 * (1 - 4) - 1e-5
+    assert style.max() <= 4 + 1.4 * (8 - 4) + 1e-5
+
+
+def test_timbre_and_prosody_are_mixed_apart():
+    mixer = VoiceMixer(voices(af_a=1.0, bm_b=3.0))
+    styles = [mixer.draw(RNG(seed)) for seed in range(20)]
+    for style in styles:
+        assert (style[:, :128] == style[0, 0]).all()
+        assert (style[:, 128:] == style[0, 128]).all()
+    assert all(style[0, 0] != style[0, 128] for style in styles)
+    assert len({float(style[0, 0]) for style in styles}) == 20
+
+
+def test_a_single_voice_is_itself():
+    assert (VoiceMixer(voices(af_a=2.0)).draw(RNG(0)) == 2.0).all()
+
+
+def test_without_an_english_voice_there_is_none():
+    with pytest.raises(ManifestError, match="English"):
+        VoiceMixer(voices(zf_c=1.0))
+    with pytest.raises(ManifestError, match="English"):
+        VoiceMixer({})
+
+
+@given(st.integers(0, 1000))
+def test_a_passage_is_whole_sentences_and_says_what_it_is(seed):
+    passage = Reader([*SENTENCES, "unknown words are left out"], DICTIONARY).draw(RNG(seed))
+    rest = passage.text
+    while rest:
+        rest = next(rest.removeprefix(s) for s in SENTENCES[::-1] if rest.startswith(s)).strip()
+    assert token_ids(passage.phonemes)
+    said = passage.phonemes.translate(str.maketrans("", "", ",.!?;")).split()
+    expected = {"we": "wi", "see": "sˈi", "and": "ænd", "hear": "hˈiɹ", "birds": "bˈɜɹdz"}
+    assert said == [expected[word] for word in passage.text.split()]
+    assert passage.phonemes[-1] in ".!?;"
+
+
+def test_passages_too_long_for_the_synthesis_are_drawn_again(monkeypatch):
+    monkeypatch.setattr(synthesis, "MOST_PHONEMES", 30)
+    reader = Reader(SENTENCES, DICTIONARY)
+    assert {reader.draw(RNG(seed)).text for seed in range(30)} == {SENTENCES[0]}
+
+
+def test_sentences_that_cannot_be_said_are_refused():
+    for sentences in ([], ["we see"], ["we see and hear dragons"], ["we " * 27]):
+        with pytest.raises(ManifestError, match="4 to 26 words"):
+            Reader(sentences, DICTIONARY)
+
+
+@given(st.integers(0, 1000))
+def test_tempo_and_level_are_within_their_limits(seed):
+    heard = {}
+
+    def speak(ids, style, tempo):
+        heard["tempo"] = tempo
+        return hum(ids, style, tempo)
+
+    passage = Passage("we see", "wi sˈi.")
+    samples = read_aloud(speak, passage, np.ones((3, 256), np.float32), RNG(seed))
+    assert 0.8 <= heard["tempo"] <= 1.45
+    assert 0.15 <= np.abs(samples).max() <= 0.951
+    # 7 phonemes of 0.1 s.
+    assert len(samples) / 16_000 == pytest.approx(0.7 / heard["tempo"], abs=0.001)
+    assert samples.dtype == np.float32
+
+
+def test_the_style_is_that_for_the_number_of_phonemes():
+    heard = []
+
+    def speak(ids, style, tempo):
+        heard.append(float(style[0]))
+        return hum(ids, style, tempo)
+
+    styles = np.arange(1, 4, dtype=np.float32)[:, None].repeat(256, axis=1)
+    for said in ("b", "bb", "bbbbb"):
+        read_aloud(speak, Passage("", said), styles, RNG(0))
+    assert heard == [1.0, 2.0, 3.0]  # one for the longest, too
+
+
+def test_a_corpus_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthesis, "_SAVE_EVERY", 1)
+    mixer, reader = VoiceMixer(voices(af_a=1.0, bm_b=3.0)), Reader(SENTENCES, DICTIONARY)
+    hours = 40 / 3600
+    write_corpus(hum, mixer, reader, tmp_path / "whole", hours)
+    left = 3
+
+    def stopped(ids, style, tempo):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return hum(ids, style, tempo)
+
+    with pytest.raises(KeyboardInterrupt):
+        write_corpus(stopped, mixer, reader, tmp_path / "parts", hours)
+    write_corpus(hum, mixer, reader, tmp_path / "parts", hours)
+    whole, parts = (
+        read_manifest(tmp_path / name / "manifest.jsonl") for name in ("whole", "parts")
+    )
+    assert [(u.id, u.text, u.duration) for u in whole] == [
+        (u.id, u.text, u.duration) for u in parts
+    ]
+    assert sum(u.duration for u in whole[:-1]) < 40 <= sum(u.duration for u in whole)
+    assert len({u.speaker for u in whole}) == len(whole) > 4
+    for one, other in zip(whole, parts, strict=True):
+        assert one.audio.read_bytes() == other.audio.read_bytes()
+        assert soundfile.info(one.audio).samplerate == 16_000
+        assert soundfile.info(one.audio).duration == pytest.approx(one.duration)
+
+
+def test_voices_are_read_from_their_files(tmp_path):
+    np.arange(512, dtype=np.float32).tofile(tmp_path / "af_a.bin")
+    found = synthesis._read_voices(tmp_path)
+    assert list(found) == ["af_a"]
+    assert found["af_a"][1, 0] == 256
