@@ -7,9 +7,10 @@ VOICES a folder with its voices (*.bin, as in the npm package kokoro-js); TEXT s
 line. OUT gets a manifest.jsonl and recordings. Needs the extra `synthesis`. What is random is a
 function of an utterance's number, so that an interrupted run goes on as if it had not been.
 
-Every utterance has a voice of its own, a mixture of a few: speech of one voice teaches a
-recogniser little, many voices teach it something (Rossenbach et al. 2020, "Generating synthetic
-audio data for attention-based speech recognition systems").
+Every utterance has a voice of its own, a mixture of a few, so that the network does not learn what
+the voices of the synthesis have in common with nobody else. Training on synthetic speech beside
+recordings: Rossenbach et al. 2020, "Generating synthetic audio data for attention-based speech
+recognition systems".
 """
 
 from __future__ import annotations
@@ -150,7 +151,8 @@ def write_corpus(
     """Synthesise until there are so many hours, and write recordings and manifest.
 
     Raises:
-        ManifestError: The folder cannot be written, or what is there is no manifest.
+        ManifestError: The manifest cannot be written, or what is there is none.
+        OSError: The folder cannot be made.
     """
     manifest = out / "manifest.jsonl"
     utterances = list(read_manifest(manifest)) if manifest.exists() else []

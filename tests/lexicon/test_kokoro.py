@@ -1,4 +1,4 @@
-"""Words in Kokoro's phonemes, against what its own front end (misaki) writes."""
+"""Words in Kokoro's phonemes, written out by hand from the tables of its alphabet."""
 
 import pytest
 
