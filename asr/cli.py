@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from asr.cli_build import lexicon_app, lm_app, word_pieces_app
+from asr.cli_build import lexicon_app, lm_app, synthesize, teacher, word_pieces_app
 from asr.errors import AsrError, ConfigError
 from asr.terminal import report_error, show_progress, stderr, warn
 
@@ -39,6 +39,8 @@ app = typer.Typer(
 app.add_typer(lm_app, name="lm")
 app.add_typer(lexicon_app, name="lexicon")
 app.add_typer(word_pieces_app, name="word-pieces")
+app.command()(synthesize)
+app.command()(teacher)
 
 _IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -1,4 +1,8 @@
-"""The verbs that make a recogniser's parts from text: language models, lexicons, word pieces."""
+"""The verbs that make what a recogniser is built from.
+
+Language models, lexicons and word pieces from text, and what training may learn from besides
+recordings: a teacher's states and synthetic voices.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import typer
 
 from asr.terminal import show_progress, stderr
 
-__all__ = ["lexicon_app", "lm_app", "word_pieces_app"]
+__all__ = ["lexicon_app", "lm_app", "synthesize", "teacher", "word_pieces_app"]
 
 lm_app = typer.Typer(help="Language models.", no_args_is_help=True)
 lexicon_app = typer.Typer(help="Pronunciation lexicons.", no_args_is_help=True)
@@ -84,3 +88,30 @@ def word_pieces_build(
 
     with show_progress() as progress:
         run_word_pieces_build(texts, output, size, stderr, progress)
+
+
+def synthesize(
+    texts: Annotated[list[Path], typer.Argument(help="One sentence a line; .xz, .gz, .bz2 too.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the corpus.")],
+    kokoro: Annotated[Path, typer.Option(help="ONNX file of the synthesis Kokoro-82M.")],
+    voices: Annotated[Path, typer.Option(help="Folder with its voices (*.bin).")],
+    hours: Annotated[float, typer.Option(min=0, help="In all; what is there counts.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Others say other sentences.")] = 0,
+) -> None:
+    """Have sentences read by voices that nobody has: one more corpus to train on."""
+    from asr.commands_build import run_synthesize
+
+    with show_progress() as progress:
+        run_synthesize(texts, output, kokoro, voices, hours, seed, stderr, progress)
+
+
+def teacher(
+    manifests: Annotated[list[Path], typer.Argument(help="What it listens to.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder: teacher.directory.")],
+    whisper: Annotated[Path, typer.Option(help="Folder of a Whisper model, for faster-whisper.")],
+) -> None:
+    """Store a Whisper encoder's states, which training with a teacher predicts."""
+    from asr.commands_build import run_teacher
+
+    with show_progress() as progress:
+        run_teacher(manifests, output, whisper, stderr, progress)

@@ -1,4 +1,4 @@
-"""What the verbs do that make a recogniser's parts from text."""
+"""What the verbs do that make what a recogniser is built from."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ from asr.config import build, parse_overrides
 from asr.data.manifest import read_manifest
 from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
 from asr.lm import LmConfig, build_lm
+from asr.lm.corpus import read_sentences
 from asr.training.language_model import LmRunConfig, LmUpdate, train_language_model
+from asr.training.synthesis import Reader, VoiceMixer, open_kokoro, read_voices, write_corpus
+from asr.training.teacher import store_states
 from asr.word_pieces import build_word_pieces, open_word_pieces
 from asr.writers import try_to_write
 
-__all__ = ["run_lexicon_build", "run_lm_build", "run_lm_train", "run_word_pieces_build"]
+__all__ = [
+    "run_lexicon_build",
+    "run_lm_build",
+    "run_lm_train",
+    "run_synthesize",
+    "run_teacher",
+    "run_word_pieces_build",
+]
 
 
 def run_lm_build(
@@ -127,3 +137,44 @@ def run_lm_train(
         progress=lambda stage, part: progress.update(task, description=stage, completed=part),
     )
     stderr.print(f"{escape(str(output))}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+def run_synthesize(
+    texts: list[Path],
+    output: Path,
+    kokoro: Path,
+    voices: Path,
+    hours: float,
+    seed: int,
+    stderr: Console,
+    progress: Progress,
+) -> None:
+    """Write a corpus of synthetic voices and say how long it is."""
+    speak, mixer = open_kokoro(kokoro), VoiceMixer(read_voices(voices))
+    task = progress.add_task("reading", total=1.0)
+    sentences = [sentence for path in texts for sentence in read_sentences(path)]
+    reader = Reader(sentences, read_dictionary(stress=True))
+    total = write_corpus(
+        speak,
+        mixer,
+        reader,
+        output,
+        hours,
+        seed,
+        lambda part: progress.update(task, description="speaking", completed=part),
+    )
+    stderr.print(f"{escape(str(output / 'manifest.jsonl'))}: {total:.2f} h")
+
+
+def run_teacher(
+    manifests: list[Path], output: Path, whisper: Path, stderr: Console, progress: Progress
+) -> None:
+    """Store a teacher's states; recordings that cannot be read are told and left out."""
+    task = progress.add_task("listening", total=1.0)
+    store_states(
+        whisper,
+        output,
+        manifests,
+        lambda part: progress.update(task, completed=part),
+        lambda error: stderr.print(f"[yellow]left out:[/] {escape(str(error))}"),
+    )

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from types import SimpleNamespace
 
+import numpy as np
+import pytest
+import soundfile
+
+from asr.data.manifest import read_manifest, write_manifest
 from asr.tokenizer import ENGLISH
+from asr.training import teacher
+from asr.types import Utterance
 
 from .command_line import assert_refused, command_line
+from .training.kokoro import write_kokoro
 
 asr = pytest.fixture(command_line)
 
@@ -107,3 +116,66 @@ def test_a_manifest_gives_a_lexicon_the_words_of_its_texts(asr, tmp_path):
     assert output.read_text() == "a AH\na EY\nat AE T\n"
     (tmp_path / "silent.jsonl").write_text('{"audio_filepath": "x.wav"}\n')
     assert_refused(asr("lexicon", "build", tmp_path / "silent.jsonl", *named), 1, "silent.jsonl")
+
+
+@pytest.fixture
+def synthesis(tmp_path):
+    """What `asr synthesize` takes, with a voice and a text."""
+    (tmp_path / "text.txt").write_text("we see and hear birds\nbirds see and hear us\n")
+    (tmp_path / "voices").mkdir()
+    np.ones(256, np.float32).tofile(tmp_path / "voices" / "af_a.bin")
+    kokoro = write_kokoro(tmp_path / "kokoro.onnx")
+    options = ("--kokoro", kokoro, "--voices", tmp_path / "voices", "--hours", 1e-6)
+    return ("synthesize", tmp_path / "text.txt", "-o", tmp_path / "corpus", *options)
+
+
+def test_sentences_are_read_by_synthetic_voices(asr, synthesis, tmp_path):
+    result = asr(*synthesis, "--seed", 4)
+    assert (result.code, result.out) == (0, "")
+    assert "manifest.jsonl: 0.00 h" in result.err
+    utterances = list(read_manifest(tmp_path / "corpus" / "manifest.jsonl"))
+    assert utterances[0].id == "kokoro-4-000000"
+    said = set(" ".join(u.text for u in utterances).split())
+    assert said <= {"we", "see", "and", "hear", "birds", "us"}
+    assert all(u.audio.exists() for u in utterances)
+
+
+def test_what_cannot_be_synthesised_is_refused_in_a_line(asr, synthesis, tmp_path):
+    (tmp_path / "text.txt").write_text("dragons\n")
+    assert_refused(asr(*synthesis), 1, "no sentence of 4 to 26 words")
+    (tmp_path / "voices" / "af_a.bin").write_bytes(b"abc")
+    assert_refused(asr(*synthesis), 1, "damaged voices", "3 bytes")
+    (tmp_path / "kokoro.onnx").write_text("no model")
+    assert_refused(asr(*synthesis), 1, "kokoro.onnx", "not an ONNX file")
+    assert asr("synthesize").code == 2
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_a_teachers_states_are_stored_and_what_cannot_be_read_is_told(asr, tmp_path, monkeypatch):
+    class Deaf(teacher._Encoder):
+        def __init__(self, folder, left_out):
+            self.size, self._left_out = 2, left_out
+
+        def _encode_window(self, samples):
+            return np.zeros((len(samples) // 320, 2), np.float16)
+
+    monkeypatch.setattr(teacher, "_Encoder", Deaf)
+    soundfile.write(tmp_path / "one.wav", np.zeros(16000), 16000)
+    utterances = [Utterance(n, tmp_path / f"{n}.wav", "a", 1.0) for n in ("one", "none")]
+    write_manifest(utterances, tmp_path / "m.jsonl")
+    named = ("-o", tmp_path / "store", "--whisper", tmp_path)
+    result = asr("teacher", tmp_path / "m.jsonl", *named)
+    assert (result.code, result.out) == (0, "")
+    assert "left out:" in result.err
+    assert "none.wav" in result.err
+    assert list(json.loads((tmp_path / "store" / "index.json").read_text())["rows"]) == ["one"]
+    assert_refused(asr("teacher", tmp_path / "other.jsonl", *named), 1, "other.jsonl")
+
+
+def test_a_teacher_that_can_hear_nothing_is_refused(asr, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        teacher, "_Encoder", lambda *_: SimpleNamespace(size=2, encode=lambda _: {})
+    )
+    write_manifest([Utterance("one", tmp_path / "none.wav", "a", 1.0)], tmp_path / "m.jsonl")
+    result = asr("teacher", tmp_path / "m.jsonl", "-o", tmp_path / "store", "--whisper", tmp_path)
+    assert_refused(result, 1, "none of 1 recordings can be read")

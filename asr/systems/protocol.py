@@ -41,8 +41,8 @@ class System(Protocol):
         ...
 
 
-def import_optional(module: str, package: str) -> Any:
-    """A module of the optional extra `compare`.
+def import_optional(module: str, package: str, extra: str = "compare") -> Any:
+    """A module of an optional extra.
 
     Raises:
         ConfigError: It is not installed.
@@ -51,5 +51,5 @@ def import_optional(module: str, package: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise ConfigError(
-            f"{package} is not installed ({error})", "in the checkout: pip install -e '.[compare]'"
+            f"{package} is not installed ({error})", f"in the checkout: pip install -e '.[{extra}]'"
         ) from error

@@ -1,11 +1,7 @@
 """Sentences read by many synthetic voices: one more corpus to train on.
 
-    python -m asr.training.synthesis KOKORO VOICES TEXT OUT HOURS
-
-KOKORO is an ONNX file of Kokoro-82M (Apache 2.0), whose inputs are `tokens`, `style` and `speed`;
-VOICES a folder with its voices (*.bin, as in the npm package kokoro-js); TEXT sentences, one a
-line. OUT gets a manifest.jsonl and recordings. Needs the extra `synthesis`. What is random is a
-function of an utterance's number, so that an interrupted run goes on as if it had not been.
+What is random is a function of a seed and an utterance's number, so that an interrupted run goes
+on as if it had not been.
 
 Every utterance has a voice of its own, a mixture of a few, so that the network does not learn what
 the voices of the synthesis have in common with nobody else. Training on synthetic speech beside
@@ -15,7 +11,6 @@ recognition systems".
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,16 +21,17 @@ import soundfile
 import soxr
 
 from asr.data.manifest import read_manifest, write_manifest
-from asr.errors import ManifestError
-from asr.lexicon.files import Pronunciations, read_dictionary
+from asr.errors import CheckpointError, ManifestError
+from asr.lexicon.files import Pronunciations
 from asr.lexicon.kokoro import MOST_PHONEMES, phonemes, token_ids
-from asr.lm.corpus import read_sentences
+from asr.systems.protocol import import_optional
 from asr.types import Utterance
 
-__all__ = ["Reader", "VoiceMixer", "read_aloud", "write_corpus"]
+__all__ = ["Reader", "VoiceMixer", "open_kokoro", "read_aloud", "read_voices", "write_corpus"]
 
 SAMPLE_RATE = 16000
 KOKORO_RATE = 24000
+_STYLE = 256
 _SAVE_EVERY = 50
 _MANY_WORDS = 28
 _AFTER_PAUSES = ("and", "but", "which", "when", "or", "who", "where", "for", "as")
@@ -146,9 +142,17 @@ def read_aloud(speak: Speaker, passage: Passage, style: Floats, rng: np.random.G
 
 
 def write_corpus(
-    speak: Speaker, mixer: VoiceMixer, reader: Reader, out: Path, hours: float, seed: int = 0
-) -> None:
-    """Synthesise until there are so many hours, and write recordings and manifest.
+    speak: Speaker,
+    mixer: VoiceMixer,
+    reader: Reader,
+    out: Path,
+    hours: float,
+    seed: int = 0,
+    progress: Callable[[float], None] = lambda part: None,
+) -> float:
+    """Synthesise until there are so many hours, and write recordings and manifest.jsonl.
+
+    `progress` is told which part is done. Returns the hours that there are.
 
     Raises:
         ManifestError: The manifest cannot be written, or what is there is none.
@@ -157,14 +161,15 @@ def write_corpus(
     manifest = out / "manifest.jsonl"
     utterances = list(read_manifest(manifest)) if manifest.exists() else []
     (out / "audio").mkdir(parents=True, exist_ok=True)
-    total = sum(utterance.duration or 0.0 for utterance in utterances)
-    while total < 3600 * hours:
+    total = sum(utterance.duration or 0.0 for utterance in utterances) / 3600
+    while total < hours:
         utterance = _utterance(speak, mixer, reader, out, seed, len(utterances))
         utterances.append(utterance)
-        total += utterance.duration or 0.0
-        if len(utterances) % _SAVE_EVERY == 0 or total >= 3600 * hours:
+        total += (utterance.duration or 0.0) / 3600
+        progress(min(total / hours, 1.0))
+        if len(utterances) % _SAVE_EVERY == 0 or total >= hours:
             write_manifest(utterances, manifest)
-            print(f"\r{total / 3600:.2f} h", end="", file=sys.stderr)
+    return total
 
 
 def _utterance(
@@ -179,12 +184,27 @@ def _utterance(
     return Utterance(name, file, passage.text, len(samples) / SAMPLE_RATE, name)
 
 
-def _open_kokoro(path: Path) -> Speaker:
-    import onnxruntime
+def open_kokoro(path: Path) -> Speaker:
+    """An ONNX file of Kokoro-82M (Apache 2.0) whose inputs are `tokens`, `style` and `speed`.
 
+    Raises:
+        ConfigError: onnxruntime is not installed.
+        CheckpointError: It is no such file.
+    """
+    onnxruntime = import_optional("onnxruntime", "onnxruntime", "synthesis")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file", "needed: an ONNX file of Kokoro-82M")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no common base
+        raise CheckpointError(f"{path}: not an ONNX file: {error}") from error
+    names = sorted(node.name for node in session.get_inputs())
+    if names != ["speed", "style", "tokens"]:
+        raise CheckpointError(
+            f"{path}: takes {', '.join(names)}", "needed: Kokoro's tokens, style and speed"
+        )
 
     def speak(ids: list[int], style: Floats, tempo: float) -> Floats:
         inputs = {
@@ -197,18 +217,21 @@ def _open_kokoro(path: Path) -> Speaker:
     return speak
 
 
-def _read_voices(folder: Path) -> dict[str, Floats]:
-    return {
-        path.stem: np.fromfile(path, np.float32).reshape(-1, 256) for path in folder.glob("*.bin")
-    }
+def read_voices(folder: Path) -> dict[str, Floats]:
+    """Styles (lengths, 256) by name, out of a folder of Kokoro's voices.
 
+    They are files of float32 named *.bin, as in the npm package kokoro-js.
 
-def main(kokoro: str, voices: str, text: str, out: str, hours: str) -> None:
-    """Run from strings."""
-    reader = Reader(read_sentences(Path(text)), read_dictionary(stress=True))
-    mixer = VoiceMixer(_read_voices(Path(voices)))
-    write_corpus(_open_kokoro(Path(kokoro)), mixer, reader, Path(out), float(hours))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    Raises:
+        CheckpointError: There are none, or they are no voices.
+    """
+    files = sorted(folder.glob("*.bin"))
+    if not files:
+        raise CheckpointError(f"{folder}: no voices here (*.bin)")
+    sizes = {path.stat().st_size for path in files}
+    if len(sizes) > 1 or 0 in sizes or min(sizes) % (4 * _STYLE):
+        raise CheckpointError(
+            f"{folder}: damaged voices: files of {', '.join(map(str, sorted(sizes)))} bytes",
+            f"needed: as many rows of {_STYLE} numbers (float32) in each",
+        )
+    return {path.stem: np.fromfile(path, np.float32).reshape(-1, _STYLE) for path in files}

@@ -1,17 +1,13 @@
 """Store a Whisper encoder's hidden states for every utterance of some manifests.
 
-    python -m asr.training.teacher WHISPER OUT MANIFEST...
-
-WHISPER is a folder with a CTranslate2 conversion of a Whisper model (what faster-whisper loads).
-The encoder always sees 30 s, so several short utterances share a window. Needs the `teacher`
-extra. Interrupted, it goes on where it was.
+The encoder always sees 30 s, so several short utterances share a window. Interrupted, it goes on
+where it was.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,8 @@ import numpy.typing as npt
 from asr.audio.files import read_audio
 from asr.data.manifest import read_manifest
 from asr.data.teacher import check_unique
-from asr.errors import AudioError, TrainingError
+from asr.errors import AudioError, CheckpointError, TrainingError
+from asr.systems.protocol import import_optional
 from asr.types import Utterance
 
 __all__ = ["pack_windows", "store_states"]
@@ -49,15 +46,30 @@ def pack_windows(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
     return windows
 
 
-def store_states(whisper: Path, out: Path, manifests: Sequence[Path]) -> None:
+def store_states(
+    whisper: Path,
+    out: Path,
+    manifests: Sequence[Path],
+    progress: Callable[[float], None] = lambda part: None,
+    left_out: Callable[[AudioError], None] = lambda error: None,
+) -> None:
     """Encode every utterance and write the store that `TeacherCache` reads.
 
-    Recordings that cannot be read are told and left out.
+    Args:
+        whisper: A folder with a CTranslate2 conversion of a Whisper model, as faster-whisper has.
+        out: The store's folder.
+        manifests: Of the utterances.
+        progress: Is told which part is done.
+        left_out: Is told why a recording could not be read.
 
     Raises:
-        TrainingError: Two utterances have the same id, or the store has another teacher's states.
+        ConfigError: faster-whisper is not installed.
+        CheckpointError: There is no such model in the folder.
+        ManifestError: A manifest cannot be read.
+        TrainingError: Two utterances have the same id, the store has another teacher's states, or
+            no recording can be read.
     """
-    encoder = _Encoder(whisper)
+    encoder = _Encoder(whisper, left_out)
     utterances = [u for path in manifests for u in read_manifest(path)]
     check_unique([u.id for u in utterances])
     out.mkdir(parents=True, exist_ok=True)
@@ -76,7 +88,9 @@ def store_states(whisper: Path, out: Path, manifests: Sequence[Path]) -> None:
                 states.flush()
                 log.write(json.dumps({"id": utterance_id, "rows": rows[utterance_id]}) + "\n")
             log.flush()
-            print(f"\r{number + 1}/{len(windows)} windows", end="", file=sys.stderr)
+            progress((number + 1) / len(windows))
+    if not done:
+        raise TrainingError(f"{out}: none of {len(utterances)} recordings can be read")
     _write_index(out, rows, encoder.size)
 
 
@@ -115,13 +129,17 @@ def _write_index(out: Path, rows: dict[str, tuple[int, int]], size: int) -> None
 class _Encoder:
     """The Whisper encoder behind one method."""
 
-    def __init__(self, folder: Path) -> None:
-        import ctranslate2
-        from faster_whisper.feature_extractor import FeatureExtractor
-
-        self._ctranslate2: Any = ctranslate2
-        self._model = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="float32")
-        self._front_end = FeatureExtractor()
+    def __init__(self, folder: Path, left_out: Callable[[AudioError], None]) -> None:
+        self._ctranslate2 = import_optional("ctranslate2", "faster-whisper", "teacher")
+        features = import_optional("faster_whisper.feature_extractor", "faster-whisper", "teacher")
+        try:
+            self._model = self._ctranslate2.models.Whisper(
+                str(folder), device="cpu", compute_type="float32"
+            )
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(f"{folder}: not a Whisper model: {error}") from error
+        self._left_out = left_out
+        self._front_end = features.FeatureExtractor()
         self.size = self._encode_window(np.zeros(SAMPLE_RATE, np.float32)).shape[1]
 
     def encode(self, utterances: Sequence[Utterance]) -> dict[str, npt.NDArray[np.float16]]:
@@ -130,7 +148,7 @@ class _Encoder:
         spans: list[tuple[str, int, int]] = []
         end = 0
         for utterance in utterances:
-            samples = _read(utterance)[: max(0, len(window) - end)]  # durations may be wrong
+            samples = self._read(utterance)[: max(0, len(window) - end)]  # durations may be wrong
             if not len(samples):
                 continue
             window[end : end + len(samples)] = samples
@@ -152,14 +170,9 @@ class _Encoder:
         first: npt.NDArray[np.float16] = states[0]
         return first
 
-
-def _read(utterance: Utterance) -> npt.NDArray[np.float32]:
-    try:
-        return read_audio(utterance.audio, SAMPLE_RATE).samples
-    except AudioError as error:
-        print(f"\nleft out: {error}", file=sys.stderr)
-        return np.zeros(0, np.float32)
-
-
-if __name__ == "__main__":
-    store_states(Path(sys.argv[1]), Path(sys.argv[2]), [Path(p) for p in sys.argv[3:]])
+    def _read(self, utterance: Utterance) -> npt.NDArray[np.float32]:
+        try:
+            return read_audio(utterance.audio, SAMPLE_RATE).samples
+        except AudioError as error:
+            self._left_out(error)
+            return np.zeros(0, np.float32)

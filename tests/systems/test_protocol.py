@@ -18,3 +18,9 @@ def test_a_package_that_is_missing_is_named_with_how_to_install_it():
     with pytest.raises(ConfigError, match="nothing-here is not installed") as caught:
         import_optional("nothing_here", "nothing-here")
     assert ".[compare]" in caught.value.hint
+
+
+def test_the_extra_that_has_it_is_named():
+    with pytest.raises(ConfigError) as caught:
+        import_optional("nothing_here", "nothing-here", "teacher")
+    assert ".[teacher]" in caught.value.hint

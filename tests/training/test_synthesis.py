@@ -7,10 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.data.manifest import read_manifest
-from asr.errors import ManifestError
+from asr.errors import CheckpointError, ManifestError
 from asr.lexicon.kokoro import token_ids
 from asr.training import synthesis
-from asr.training.synthesis import Passage, Reader, VoiceMixer, read_aloud, write_corpus
+from asr.training.synthesis import (
+    Passage,
+    Reader,
+    VoiceMixer,
+    open_kokoro,
+    read_aloud,
+    read_voices,
+    write_corpus,
+)
+
+from .kokoro import write_kokoro
 
 DICTIONARY = {
     "we": [("W", "IY1")],
@@ -121,8 +131,10 @@ def test_the_style_is_that_for_the_number_of_phonemes():
 def test_a_corpus_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     monkeypatch.setattr(synthesis, "_SAVE_EVERY", 1)
     mixer, reader = VoiceMixer(voices(af_a=1.0, bm_b=3.0)), Reader(SENTENCES, DICTIONARY)
-    hours = 40 / 3600
-    write_corpus(hum, mixer, reader, tmp_path / "whole", hours)
+    hours, parts_done = 40 / 3600, []
+    total = write_corpus(hum, mixer, reader, tmp_path / "whole", hours, 0, parts_done.append)
+    assert parts_done == sorted(parts_done)
+    assert parts_done[-1] == 1.0
     left = 3
 
     def stopped(ids, style, tempo):
@@ -142,6 +154,7 @@ def test_a_corpus_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, m
         (u.id, u.text, u.duration) for u in parts
     ]
     assert sum(u.duration for u in whole[:-1]) < 40 <= sum(u.duration for u in whole)
+    assert total == pytest.approx(sum(u.duration for u in whole) / 3600)
     assert len({u.speaker for u in whole}) == len(whole) > 4
     for one, other in zip(whole, parts, strict=True):
         assert one.audio.read_bytes() == other.audio.read_bytes()
@@ -149,8 +162,57 @@ def test_a_corpus_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, m
         assert soundfile.info(one.audio).duration == pytest.approx(one.duration)
 
 
+def test_another_seed_says_other_sentences(tmp_path):
+    mixer, reader = VoiceMixer(voices(af_a=1.0, bm_b=3.0)), Reader(SENTENCES, DICTIONARY)
+    for seed in (0, 1):
+        write_corpus(hum, mixer, reader, tmp_path / str(seed), 60 / 3600, seed)
+    one, other = (list(read_manifest(tmp_path / s / "manifest.jsonl")) for s in "01")
+    assert [u.text for u in one] != [u.text for u in other]
+    assert not {u.id for u in one} & {u.id for u in other}
+
+
+def test_a_corpus_that_is_long_enough_stays_as_it_is(tmp_path):
+    mixer, reader = VoiceMixer(voices(af_a=1.0)), Reader(SENTENCES, DICTIONARY)
+    write_corpus(hum, mixer, reader, tmp_path, 20 / 3600)
+    before = (tmp_path / "manifest.jsonl").read_bytes()
+    assert write_corpus(hum, mixer, reader, tmp_path, 10 / 3600) >= 20 / 3600
+    assert (tmp_path / "manifest.jsonl").read_bytes() == before
+
+
 def test_voices_are_read_from_their_files(tmp_path):
     np.arange(512, dtype=np.float32).tofile(tmp_path / "af_a.bin")
-    found = synthesis._read_voices(tmp_path)
+    found = read_voices(tmp_path)
     assert list(found) == ["af_a"]
     assert found["af_a"][1, 0] == 256
+
+
+def test_what_are_no_voices_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="no voices here"):
+        read_voices(tmp_path)
+    np.zeros(512, np.float32).tofile(tmp_path / "af_a.bin")
+    np.zeros(256, np.float32).tofile(tmp_path / "af_b.bin")
+    with pytest.raises(CheckpointError, match="damaged voices: files of 1024, 2048 bytes"):
+        read_voices(tmp_path)
+    for size in (0, 1000):
+        for name in ("af_a", "af_b"):
+            (tmp_path / f"{name}.bin").write_bytes(bytes(size))
+        with pytest.raises(CheckpointError, match=f"damaged voices: files of {size} bytes"):
+            read_voices(tmp_path)
+
+
+def test_kokoro_is_given_marks_at_both_ends_a_style_and_a_tempo(tmp_path):
+    speak = open_kokoro(write_kokoro(tmp_path / "kokoro.onnx"))
+    style = np.full(256, 0.5, np.float32)
+    # The stand-in gives (number + style's first) / tempo for every number that it is given.
+    assert speak([3, 7], style, 2.0) == pytest.approx([0.25, 1.75, 3.75, 0.25])
+
+
+def test_what_is_not_kokoro_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="no such file"):
+        open_kokoro(tmp_path / "none.onnx")
+    (tmp_path / "text.onnx").write_text("kokoro")
+    with pytest.raises(CheckpointError, match="not an ONNX file"):
+        open_kokoro(tmp_path / "text.onnx")
+    other = write_kokoro(tmp_path / "other.onnx", tempo="pace")
+    with pytest.raises(CheckpointError, match="takes pace, style, tokens"):
+        open_kokoro(other)

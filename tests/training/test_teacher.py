@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from asr.data.manifest import write_manifest
 from asr.data.teacher import TeacherCache
-from asr.errors import TrainingError
+from asr.errors import CheckpointError, TrainingError
 from asr.training import teacher
 from asr.training.teacher import WINDOW_S, pack_windows, store_states
 from asr.types import Utterance
@@ -49,7 +50,7 @@ class Ramps:
     limit = 100
     size = 2
 
-    def __init__(self, whisper):
+    def __init__(self, whisper, left_out):
         pass
 
     def encode(self, utterances):
@@ -83,7 +84,9 @@ def statistics(store):
 
 
 def test_every_utterance_gets_its_own_rows_and_the_statistics_are_numpys(manifest, tmp_path):
-    store_states(tmp_path, tmp_path / "store", [manifest])
+    done = []
+    store_states(tmp_path, tmp_path / "store", [manifest], done.append)
+    assert done == pytest.approx([1 / 3, 2 / 3, 1])  # 25 + 4, 20 + 6 and 11 s
     mean, std = statistics(tmp_path / "store")
     rows = np.repeat(np.arange(5.0), [200, 1000, 1250, 300, 550])
     np.testing.assert_allclose(mean, rows.mean(), rtol=1e-3)
@@ -118,25 +121,30 @@ def test_two_utterances_of_one_id_are_refused(manifest, tmp_path):
 class Halves(teacher._Encoder):
     """An encoder that gives back the sample in the middle of every row."""
 
-    def __init__(self):
+    def __init__(self, left_out):
         self.size = 1
+        self._left_out = left_out
 
     def _encode_window(self, samples):
         return samples[160::320, None].astype(np.float16)
 
 
-def test_what_cannot_be_read_is_left_out_and_wrong_durations_do_no_harm(tmp_path, capsys):
+def test_what_cannot_be_read_is_left_out_and_wrong_durations_do_no_harm(tmp_path):
     durations = {"whole": 2.0, "long": 29.0, "longer": 29.0, "late": 1.0}
     for number, (name, seconds) in enumerate(durations.items(), start=1):
         samples = np.full(round(seconds * 16000), number / 10, np.float32)
         soundfile.write(tmp_path / f"{name}.wav", samples, 16000, "FLOAT")
     (tmp_path / "bad.wav").write_text("no sound")
     names = ["bad", *durations]
-    found = Halves().encode([Utterance(n, tmp_path / f"{n}.wav", "", 3.0) for n in names])
+    left_out = []
+    found = Halves(left_out.append).encode(
+        [Utterance(n, tmp_path / f"{n}.wav", "", 3.0) for n in names]
+    )
     assert set(found) == {"whole", "long"}  # and for the others there is no room
     np.testing.assert_allclose(found["whole"], 0.1, rtol=1e-3)
     np.testing.assert_allclose(found["long"], 0.2, rtol=1e-3)
-    assert "left out: " in capsys.readouterr().err
+    assert [tmp_path.name in str(error) for error in left_out] == [True]
+    assert "bad.wav" in str(left_out[0])
 
 
 def test_the_states_of_two_teachers_are_not_mixed(manifest, tmp_path):
@@ -145,3 +153,14 @@ def test_the_states_of_two_teachers_are_not_mixed(manifest, tmp_path):
     log.write_text(log.read_text().replace(tmp_path.name, "whisper-large"))
     with pytest.raises(TrainingError, match="store: has the states of another teacher"):
         store_states(tmp_path, tmp_path / "store", [manifest])
+
+
+def test_a_folder_without_a_whisper_model_is_refused(tmp_path, monkeypatch):
+    def open_model(folder, **_):
+        raise RuntimeError("Unable to open file 'model.bin'")
+
+    library = SimpleNamespace(models=SimpleNamespace(Whisper=open_model))
+    monkeypatch.setattr(teacher, "import_optional", lambda *_: library)
+    with pytest.raises(CheckpointError, match=f"{tmp_path.name}: not a Whisper model: Unable"):
+        store_states(tmp_path, tmp_path / "store", [])
+    assert not (tmp_path / "store").exists()
