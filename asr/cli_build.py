@@ -93,10 +93,10 @@ def word_pieces_build(
 def synthesize(
     texts: Annotated[list[Path], typer.Argument(help="One sentence a line; .xz, .gz, .bz2 too.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the corpus.")],
-    kokoro: Annotated[Path, typer.Option(help="ONNX file of the synthesis Kokoro-82M.")],
-    voices: Annotated[Path, typer.Option(help="Folder with its voices (*.bin).")],
+    kokoro: Annotated[Path, typer.Option(help="Kokoro-82M in ONNX: tokens, style and speed.")],
+    voices: Annotated[Path, typer.Option(help="Folder of its voices, as in npm's kokoro-js.")],
     hours: Annotated[float, typer.Option(min=0, help="In all; what is there counts.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Others say other sentences.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another draws other texts and voices.")] = 0,
 ) -> None:
     """Have sentences read by voices that nobody has: one more corpus to train on."""
     from asr.commands_build import run_synthesize
