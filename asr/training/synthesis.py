@@ -3,10 +3,10 @@
 What is random is a function of a seed and an utterance's number, so that an interrupted run goes
 on as if it had not been.
 
-Every utterance has a voice of its own, a mixture of a few, so that the network does not learn what
-the voices of the synthesis have in common with nobody else. Training on synthetic speech beside
-recordings: Rossenbach et al. 2020, "Generating synthetic audio data for attention-based speech
-recognition systems".
+Every utterance has a voice of its own, so that the network does not learn what the voices of the
+synthesis have in common with nobody else. Training on synthetic speech beside recordings:
+Rossenbach et al. 2020, "Generating synthetic audio data for attention-based speech recognition
+systems".
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class VoiceMixer:
     """Draws voices that nobody has, out of those there are.
 
     The first half of a style is the timbre and the second the prosody (Li et al. 2023, "StyleTTS
-    2"); they are mixed apart.
+    2"); they are drawn apart. Timbres have the mean and the covariance of those there are, for
+    mixtures of a few of them soon teach nothing new (EXPERIMENTS.md).
     """
 
     def __init__(self, voices: Mapping[str, Floats]) -> None:
@@ -62,23 +63,28 @@ class VoiceMixer:
         self._english = np.array([i for i, name in enumerate(names) if name[0] in "ab"], int)
         if not len(self._english):
             raise ManifestError("no English voices among those given", "such as af_heart.bin")
+        self._middle = self._styles.mean(axis=0)
 
     def draw(self, rng: np.random.Generator) -> Floats:
         """A style for every length, (lengths, 256)."""
-        timbre = self._mix(rng, self._english if rng.random() < 0.65 else self._all, 1.0, 1.4)
-        prosody = self._mix(rng, self._english if rng.random() < 0.8 else self._all, 0.9, 1.15)
+        timbre = self._draw(rng)
+        prosody = self._mix(rng, self._english if rng.random() < 0.8 else self._all)
         return np.concatenate([timbre[:, :128], prosody[:, 128:]], axis=1).astype(np.float32)
 
-    def _mix(
-        self, rng: np.random.Generator, among: npt.NDArray[Any], least: float, most: float
-    ) -> npt.NDArray[Any]:
-        """A mean of up to three, put somewhat farther from the mean of all or nearer to it."""
+    def _draw(self, rng: np.random.Generator) -> npt.NDArray[Any]:
+        """A normal draw, put somewhat nearer to the mean or farther from it."""
+        weights = rng.normal(size=len(self._styles)) / np.sqrt(len(self._styles))
+        drawn = np.tensordot(weights, self._styles - self._middle, axes=1)
+        placed: npt.NDArray[Any] = self._middle + rng.uniform(0.7, 1.35) * drawn
+        return placed
+
+    def _mix(self, rng: np.random.Generator, among: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A mean of up to three, put somewhat nearer to the mean of all or farther from it."""
         count = min(len(among), int(rng.choice([1, 2, 3], p=[0.25, 0.45, 0.3])))
         chosen = rng.choice(among, size=count, replace=False)
         mixed = np.tensordot(rng.dirichlet(np.full(count, 0.8)), self._styles[chosen], axes=1)
-        middle = self._styles.mean(axis=0)
-        stretched: npt.NDArray[Any] = middle + rng.uniform(least, most) * (mixed - middle)
-        return stretched
+        placed: npt.NDArray[Any] = self._middle + rng.uniform(0.9, 1.15) * (mixed - self._middle)
+        return placed
 
 
 class Passage(NamedTuple):

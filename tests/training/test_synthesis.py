@@ -45,14 +45,27 @@ def hum(ids, style, tempo):
 
 
 @given(st.integers(0, 1000))
-def test_a_voice_is_at_most_so_far_from_the_middle_as_the_farthest_stretched(seed):
+def test_a_prosody_is_at_most_so_far_from_the_middle_as_the_farthest_stretched(seed):
     style = VoiceMixer(voices(af_a=1.0, bm_b=3.0, zf_c=8.0)).draw(RNG(seed))
     assert style.shape == (3, 256)
-    assert style.min() >= 4 + 1.4 * (1 - 4) - 1e-5
-    assert style.max() <= 4 + 1.4 * (8 - 4) + 1e-5
+    assert style[:, 128:].min() >= 4 + 1.15 * (1 - 4) - 1e-5
+    assert style[:, 128:].max() <= 4 + 1.15 * (8 - 4) + 1e-5
 
 
-def test_timbre_and_prosody_are_mixed_apart():
+def test_timbres_have_the_mean_and_the_covariance_of_those_there_are():
+    given_ones = voices(af_a=1.0, bm_b=3.0, zf_c=8.0)
+    for name, last in [("af_a", -2.0), ("bm_b", 5.0), ("zf_c", 0.0)]:
+        given_ones[name][:, 127] = last
+    rng = RNG(0)
+    mixer = VoiceMixer(given_ones)
+    drawn = np.array([mixer.draw(rng)[0, [0, 127]] for _ in range(4000)])
+    # A scale of uniform(0.7, 1.35) has a mean square of (1.35^3 - 0.7^3) / (3 * 0.65).
+    expected = np.cov([[1.0, 3.0, 8.0], [-2.0, 5.0, 0.0]], bias=True) * 1.0858
+    np.testing.assert_allclose(drawn.mean(axis=0), [4.0, 1.0], atol=0.2)
+    np.testing.assert_allclose(np.cov(drawn.T), expected, atol=0.5)
+
+
+def test_timbre_and_prosody_are_drawn_apart():
     mixer = VoiceMixer(voices(af_a=1.0, bm_b=3.0))
     styles = [mixer.draw(RNG(seed)) for seed in range(20)]
     for style in styles:
