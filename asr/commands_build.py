@@ -13,6 +13,7 @@ from asr.data.manifest import read_manifest
 from asr.lexicon import Pronouncer, build_lexicon, read_dictionary
 from asr.lm import LmConfig, build_lm
 from asr.lm.corpus import read_sentences
+from asr.text import normalise_target
 from asr.training.language_model import LmRunConfig, LmUpdate, train_language_model
 from asr.training.synthesis import Reader, VoiceMixer, open_kokoro, read_voices, write_corpus
 from asr.training.teacher import store_states
@@ -152,7 +153,7 @@ def run_synthesize(
     """Write a corpus of synthetic voices and say how long it is."""
     speak, mixer = open_kokoro(kokoro), VoiceMixer(read_voices(voices))
     task = progress.add_task("reading", total=1.0)
-    sentences = [sentence for path in texts for sentence in read_sentences(path)]
+    sentences = [normalise_target(line) for path in texts for line in read_sentences(path)]
     reader = Reader(sentences, read_dictionary(stress=True))
     total = write_corpus(
         speak,

