@@ -22,6 +22,7 @@ import soxr
 
 from asr.data.manifest import read_manifest, write_manifest
 from asr.errors import CheckpointError, ManifestError
+from asr.lexicon.accents import draw_accents, say_with
 from asr.lexicon.files import Pronunciations
 from asr.lexicon.kokoro import MOST_PHONEMES, phonemes, token_ids
 from asr.systems.protocol import import_optional
@@ -95,7 +96,7 @@ class Passage(NamedTuple):
 
 
 class Reader:
-    """Draws passages of one to three sentences, each with a mark at its end and some commas."""
+    """Draws passages of one to three sentences with marks, some of them with an accent."""
 
     def __init__(self, sentences: Sequence[str], dictionary: Pronunciations) -> None:
         """Keep the sentences of 4 to 26 words that are all in the dictionary.
@@ -125,7 +126,10 @@ class Reader:
             if sum(map(len, chosen)) > _MANY_WORDS:
                 break
         said = [self._say(words, rng) + rng.choice(list("....!?;")) for words in chosen]
-        return Passage(" ".join(word for words in chosen for word in words), " ".join(said))
+        spoken = " ".join(said)
+        for accent in draw_accents(rng):
+            spoken = say_with(accent, spoken)
+        return Passage(" ".join(word for words in chosen for word in words), spoken)
 
     def _say(self, words: Sequence[str], rng: np.random.Generator) -> str:
         said: list[str] = []

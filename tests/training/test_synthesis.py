@@ -1,5 +1,7 @@
 """Voices, passages and the corpus that is made of them, with a speaker that hums."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import soundfile
@@ -88,7 +90,9 @@ def test_without_an_english_voice_there_is_none():
 
 @given(st.integers(0, 1000))
 def test_a_passage_is_whole_sentences_and_says_what_it_is(seed):
-    passage = Reader([*SENTENCES, "unknown words are left out"], DICTIONARY).draw(RNG(seed))
+    reader = Reader([*SENTENCES, "unknown words are left out"], DICTIONARY)
+    with patch.object(synthesis, "draw_accents", return_value=[]):
+        passage = reader.draw(RNG(seed))
     rest = passage.text
     while rest:
         rest = next(rest.removeprefix(s) for s in SENTENCES[::-1] if rest.startswith(s)).strip()
@@ -96,6 +100,15 @@ def test_a_passage_is_whole_sentences_and_says_what_it_is(seed):
     said = passage.phonemes.translate(str.maketrans("", "", ",.!?;")).split()
     expected = {"we": "wi", "see": "sˈi", "and": "ænd", "hear": "hˈiɹ", "birds": "bˈɜɹdz"}
     assert said == [expected[word] for word in passage.text.split()]
+
+
+def test_all_of_a_passage_has_the_accents_that_are_drawn():
+    reader = Reader(["we hear birds here"], {**DICTIONARY, "here": [("HH", "IY1", "R")]})
+    with patch.object(synthesis, "draw_accents", return_value=["dropped h", "w as v"]):
+        passage = reader.draw(RNG(0))
+    assert passage.text.startswith("we hear birds here")
+    said = passage.phonemes.translate(str.maketrans("", "", ",.!?;")).split()
+    assert said[:4] == ["vi", "ˈiɹ", "bˈɜɹdz", "ˈiɹ"]
     assert passage.phonemes[-1] in ".!?;"
 
 
