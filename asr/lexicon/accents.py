@@ -22,6 +22,7 @@ ACCENTS: dict[str, tuple[tuple[str, str], ...]] = {
         (f"([ɑɔɛ])ɹ{_NOT_BEFORE_VOWEL}", r"\1ː"),
         (f"əɹ{_NOT_BEFORE_VOWEL}", "ə"),
         (f"ɹ{_NOT_BEFORE_VOWEL}", "ə"),
+        ("ɑ(?=ɹ )", "ɑː"),  # far off has the vowel of far, sorry that of hot
         ("ɑ(?!ː)", "ɒ"),
         ("æ(?=[fsθ])", "ɑː"),
         ("O", "Q"),

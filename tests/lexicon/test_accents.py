@@ -19,6 +19,7 @@ from asr.lexicon.kokoro import token_ids
         ("british", "lˈæst bˈæd hˈɑt", "lˈɑːst bˈæd hˈɒt"),
         ("british", "mˈɔɹ ænd fˈɪɹ ˈænd vˈɛɹi", "mˈɔɹ ænd fˈɪɹ ˈænd vˈɛɹi"),
         ("british", "fˈIɹ, ˈɪt", "fˈIə, ˈɪt"),
+        ("british", "fˈɑɹ ˈɛvəɹ, sˈɑɹi", "fˈɑːɹ ˈɛvə, sˈɒɹi"),
         ("stopped th", "ðə θˈɪŋ", "də tˈɪŋ"),
         ("fronted th", "ðə θˈɪŋ", "və fˈɪŋ"),
         ("hissed th", "ðə θˈɪŋ", "zə sˈɪŋ"),
