@@ -131,8 +131,9 @@ def render_inspection(
     """
     config = checkpoint.model.config
     parameters = sum(row.parameters for row in found.weights)
+    units = " and ".join(map(str, dict.fromkeys(config.units)))
     summary = (
-        f"{config.layers} layers of {config.hidden} {config.cell.upper()} units in each direction, "
+        f"{config.layers} layers of {units} {config.cell.upper()} units in each direction, "
         f"{parameters:,} parameters, {1 / checkpoint.seconds_per_step:g} steps a second."
     )
     values = {

@@ -114,10 +114,11 @@ def render_page(
 def _summary(found: Explanation, checkpoint: Checkpoint, decoder: str) -> str:
     clip, config = found.clip, checkpoint.model.config
     parameters = sum(p.numel() for p in checkpoint.model.parameters()) / 1e6
+    units = " and ".join(str(2 * number) for number in dict.fromkeys(config.units))
     end_s = clip.start_s + clip.duration_s
     stretch = f"{clip.start_s:.2f} to {end_s:.2f} s" if clip.start_s else f"{end_s:.2f} s"
     return (
-        f"{stretch} of sound through {config.layers} layers of {2 * config.hidden} "
+        f"{stretch} of sound through {config.layers} layers of {units} "
         f"{config.cell.upper()} units ({parameters:.1f} million weights); {decoder}."
         + (f" Note: {clip.note}." if clip.note else "")
     )

@@ -48,6 +48,8 @@ class BiLSTMConfig(Config):
     layers: int = Field(4, ge=1)
     hidden: int = Field(320, ge=1)
     """Units of each direction."""
+    hidden_above: int | None = Field(None, ge=1)
+    """The same of the layers above the phone output; None for as many as below it."""
     cell: Literal["lstm", "gru", "rnn"] = "lstm"
     norm: Literal["layer", "batch", "none"] = "layer"
     dropout: float = Field(0.15, ge=0, lt=1)
@@ -61,6 +63,13 @@ class BiLSTMConfig(Config):
     vocal_tracts: tuple[Annotated[float, Field(ge=0.5, le=2)], ...] = Field((1.0,), min_length=1)
     """What a trained network multiplies the frequencies by, in copies of the recording whose
     probabilities it averages; see `BiLSTM.hear_as`."""
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """Of each direction, layer by layer."""
+        below = self.phone_layer or self.layers
+        above = self.hidden_above or self.hidden
+        return (self.hidden,) * below + (above,) * (self.layers - below)
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Outputs:
         phones: float32 (batch, steps, num_phones) of the same kind, or None.
         encoded: (batch, steps, encoding_size), what the phone output reads; without one, what the
             letters' output reads.
-        states: (batch, steps, encoding_size), what the letters' and the word pieces' outputs read.
+        states: (batch, steps, 2 * units), what the letters' and the word pieces' outputs read.
         steps: int64 (batch,), valid steps.
     """
 
@@ -157,6 +166,11 @@ def _check_outputs(config: BiLSTMConfig, num_phones: int, num_word_pieces: int) 
             f"and {num_phones} phones",
             "set it to a layer, and data.lexicon to a lexicon, or leave it out",
         )
+    if config.hidden_above is not None and above < 1:
+        raise ConfigError(
+            "model.hidden_above is set, but there are no layers above a phone output",
+            "set model.phone_layer to a lower layer",
+        )
     if num_word_pieces and config.phone_layer is None:
         raise ConfigError("an output of word pieces needs one of phones", "set model.phone_layer")
 
@@ -178,24 +192,29 @@ class BiLSTM(nn.Module):
 
         Raises:
             ConfigError: A phone output without phones or above the highest layer, or letters from
-                phones without an output of them below a layer, or word pieces without phones.
+                phones without an output of them below a layer, or word pieces or other units above
+                it without phones.
         """
         super().__init__()
         _check_outputs(config, num_phones, num_word_pieces)
         self.config = config
         self.subsampling = Subsampling(n_mels, config.conv_channels)
-        sizes = [self.subsampling.output_size] + [2 * config.hidden] * config.layers
+        units = config.units
+        sizes = [self.subsampling.output_size] + [2 * number for number in units]
         read = sizes[:-1]
         if config.phone_layer is not None and config.letters_from == "phones":
             read[config.phone_layer] = 2 * num_phones
-        self.layers = nn.ModuleList(BiRecurrent(size, config.hidden, config.cell) for size in read)
+        self.layers = nn.ModuleList(
+            BiRecurrent(size, number, config.cell) for size, number in zip(read, units, strict=True)
+        )
         self.norms = nn.ModuleList(MaskedNorm(size, config.norm) for size in sizes)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(sizes[-1], vocab_size)
         self.register_buffer("warps", torch.empty(0, n_mels, n_mels), persistent=False)
         self.phones: PhoneOutput | None = None
         if config.phone_layer is not None:
-            self.phones = PhoneOutput(sizes[-1], num_phones, config.letters_from)
+            size = sizes[config.phone_layer]
+            self.phones = PhoneOutput(size, num_phones, config.letters_from)
         self.word_pieces = nn.Linear(sizes[-1], num_word_pieces) if num_word_pieces else None
 
     def hear_as(self, warps: torch.Tensor) -> None:
@@ -228,7 +247,8 @@ class BiLSTM(nn.Module):
     @property
     def encoding_size(self) -> int:
         """Width of `Outputs.encoded`."""
-        return self.output.in_features
+        reads = self.output if self.phones is None else self.phones.output
+        return reads.in_features
 
     def forward(
         self, features: torch.Tensor, lengths: torch.Tensor, chunking: Chunking | None = None
@@ -258,12 +278,12 @@ class BiLSTM(nn.Module):
         """From what the phone output reads and says: only the layers above it.
 
         Args:
-            heard: (batch, steps, 2 * hidden), padded with anything.
+            heard: (batch, steps, encoding_size), padded with anything.
             phones: float (batch, steps, num_phones), natural log-probabilities, padded likewise.
             lengths: int64 (batch,), valid steps, at least 1.
 
         Returns:
-            (batch, steps, encoding_size), as `Outputs.states`.
+            (batch, steps, 2 * units), as `Outputs.states`.
 
         Raises:
             ConfigError: There is no phone output.
@@ -275,12 +295,12 @@ class BiLSTM(nn.Module):
         return self._advance(above, x, lengths, x.shape[1], 1, [None] * len(self.layers))[0]
 
     def letters_of(self, states: torch.Tensor) -> torch.Tensor:
-        """(..., encoding_size) to float32 (..., vocab_size), natural log-probabilities."""
+        """`Outputs.states` to float32 (..., vocab_size), natural log-probabilities."""
         log_probs: torch.Tensor = self.output(states).float().log_softmax(dim=-1)
         return log_probs
 
     def word_pieces_of(self, states: torch.Tensor) -> torch.Tensor:
-        """(..., encoding_size) to float32 (..., num_word_pieces), natural log-probabilities.
+        """`Outputs.states` to float32 (..., num_word_pieces), natural log-probabilities.
 
         Raises:
             ConfigError: There is no such output.
@@ -295,7 +315,7 @@ class BiLSTM(nn.Module):
         """The most probable word piece of every step; None without such an output.
 
         Args:
-            states: (steps, encoding_size) of one recording.
+            states: `Outputs.states` of one recording, (steps, 2 * units).
         """
         if self.word_pieces is None:
             return None

@@ -14,11 +14,22 @@ from typing import Literal, cast
 import torch
 from torch import nn
 
-__all__ = ["BiRecurrent", "Cell", "MaskedNorm", "State", "lengths_to_mask", "reverse_padded"]
+__all__ = [
+    "GATES",
+    "BiRecurrent",
+    "Cell",
+    "MaskedNorm",
+    "State",
+    "lengths_to_mask",
+    "reverse_padded",
+]
 
 Cell = Literal["lstm", "gru", "rnn"]
 State = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 """What a cell remembers, (1, batch, hidden): the output, and with an LSTM the cell state."""
+
+GATES: dict[str, int] = {"lstm": 4, "gru": 3, "rnn": 1}
+"""Of each kind of cell; its matrices hold theirs below each other, with equal numbers of rows."""
 
 _CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 

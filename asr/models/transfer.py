@@ -10,20 +10,22 @@ import torch
 
 from asr.errors import ConfigError
 from asr.models.bilstm import BiLSTM
+from asr.models.growth import widen
 
 __all__ = ["average", "warm_start"]
 
 
 def warm_start(model: BiLSTM, given: Mapping[str, torch.Tensor]) -> None:
-    """Fill `model` with the weights of a network of the same sizes.
+    """Fill `model` with the weights of a network of the same sizes, or of fewer units.
 
     Layers on top that only this one has stay random, and so do an output of phones and one of word
-    pieces; those that only the other one has are left out.
+    pieces; those that only the other one has are left out. See `widen` for a wider one.
 
     Raises:
-        RuntimeError: Other sizes than these differ.
+        RuntimeError: Other sizes than these differ, or it would have to be narrower.
     """
     wanted = model.state_dict()
+    given = widen(given, wanted, model.config.cell)
     start = {n: t for n, t in given.items() if n in wanted or not _is_extra(n, wanted)}
     fresh = {n: t for n, t in wanted.items() if _is_extra(n, given)}
     model.load_state_dict(fresh | start)

@@ -167,7 +167,8 @@ class RunConfig(Config):
     data: DataConfig
     init: Path | None = None
     """A model to train further (fine-tuning). Its features, vocabulary, phone layer and layer sizes
-    must be these; layers and outputs on top may be missing or new."""
+    must be these; layers and outputs on top may be missing or new, and layers may have more units
+    now."""
     features: FeatureConfig = FeatureConfig()
     augment: AugmentConfig | None = AugmentConfig()
     model: BiLSTMConfig = BiLSTMConfig()

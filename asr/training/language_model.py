@@ -23,6 +23,7 @@ from asr.errors import TrainingError
 from asr.lm.corpus import Progress
 from asr.lm.pieces import END, Pieces
 from asr.lm.recurrent import LstmLm, LstmLmConfig, State, load_lstm_lm, save_lstm_lm
+from asr.models.recurrent import GATES
 from asr.training.choice import choice_loss
 from asr.training.config import UpdateConfig
 from asr.training.distributed import World
@@ -175,7 +176,7 @@ class LmTrainer:
         self.optimizers = make_optimizers(
             self.model,
             self.model.lstm,
-            config.model.hidden,
+            GATES["lstm"],
             config.train,
             World(0, 1, torch.device("cpu")),
         )

@@ -28,6 +28,7 @@ from asr.errors import TrainingError
 from asr.lexicon import PHONES
 from asr.models import BiLSTM
 from asr.models.bilstm import Chunking
+from asr.models.recurrent import GATES
 from asr.tokenizer import Tokenizer
 from asr.training.chunks import draw_chunking
 from asr.training.config import RunConfig, check_files
@@ -139,7 +140,7 @@ class Trainer:
         if world.size > 1:
             self.parallel = DistributedDataParallel(self.objective)
         self.optimizers = make_optimizers(
-            self.objective, model.layers, config.model.hidden, config.train, world
+            self.objective, model.layers, GATES[config.model.cell], config.train, world
         )
         self.average = WeightAverage(self.objective, config.train.ema_decay)
         self.text = open_text(config, self.tokenizer, world.rank)

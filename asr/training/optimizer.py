@@ -57,12 +57,12 @@ class Muon(torch.optim.Optimizer):
         params: Iterable[nn.Parameter],
         lr: float,
         weight_decay: float,
-        gate_rows: int,
+        gates: int,
         world: World,
         momentum: float = 0.95,
     ) -> None:
-        """Of matrices of (gates * gate_rows, inputs), each gate a matrix for itself."""
-        self.gate_rows = gate_rows
+        """Of matrices of (gates * units, inputs), each gate a matrix for itself."""
+        self.gates = gates
         self.world = world
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
@@ -89,7 +89,7 @@ class Muon(torch.optim.Optimizer):
         return gradient.lerp(average, momentum)
 
     def _move(self, parameter: nn.Parameter, ahead: torch.Tensor, group: dict[str, Any]) -> None:
-        gates = ahead.view(-1, self.gate_rows, ahead.shape[1])
+        gates = ahead.view(self.gates, -1, ahead.shape[1])
         direction = orthogonalise(gates).reshape(parameter.shape).to(parameter.dtype)
         scale = _UPDATE_RMS * max(gates.shape[1:]) ** 0.5
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
@@ -97,14 +97,14 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(
-    module: nn.Module, recurrent: nn.Module, gate_rows: int, config: UpdateConfig, world: World
+    module: nn.Module, recurrent: nn.Module, gates: int, config: UpdateConfig, world: World
 ) -> list[torch.optim.Optimizer]:
     """What updates a module's parameters; biases and normalisation weights are not decayed.
 
     Args:
         module: All that is trained.
         recurrent: The part of it whose matrices Muon takes, where the configuration says so.
-        gate_rows: Rows of one gate in these matrices.
+        gates: Of its cells.
         config: Rates and decay.
         world: The processes that train together.
     """
@@ -118,4 +118,4 @@ def make_optimizers(
     adamw = torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), fused=True)
     if not muon:
         return [adamw]
-    return [Muon(muon, config.lr, config.weight_decay, gate_rows, world), adamw]
+    return [Muon(muon, config.lr, config.weight_decay, gates, world), adamw]

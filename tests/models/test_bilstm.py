@@ -233,9 +233,10 @@ def test_a_phone_output_above_the_layers_or_without_phones_is_refused(phone_laye
     assert "data.lexicon" in caught.value.hint
 
 
+@pytest.mark.parametrize("hidden_above", [None, 3])
 @torch.no_grad()
-def test_letters_may_be_spelled_from_phones_alone():
-    model = make_model(phone_layer=1, letters_from="phones")
+def test_letters_may_be_spelled_from_phones_alone(hidden_above):
+    model = make_model(phone_layer=1, letters_from="phones", hidden_above=hidden_above)
     features, lengths = batch_of(utterances([24, 13, 31]))
     outputs = model(features, lengths)
     letters = model.letters_of(
@@ -262,6 +263,29 @@ def test_the_layers_above_tell_what_is_unlikely_from_what_is_impossible():
     ]
     assert not torch.allclose(spelled[0], spelled[1])
     assert torch.equal(spelled[0], spelled[2])
+
+
+@pytest.mark.parametrize("letters_from", ["states", "phones"])
+@settings(max_examples=10, deadline=None)
+@given(lengths=some_lengths, padding=paddings)
+@torch.no_grad()
+def test_layers_above_the_phones_may_have_other_units(letters_from, lengths, padding):
+    model = make_model(phone_layer=1, letters_from=letters_from, hidden_above=7)
+    assert model.config.units == (5, 7)
+    together = model(*batch_of(utterances(lengths), padding))
+    widths = model.encoding_size, together.encoded.shape[2], together.states.shape[2]
+    assert widths == (10, 10, 14)
+    for row, one in enumerate(utterances(lengths)):
+        alone, steps = model(*batch_of([one])).letters[0], together.steps[row]
+        torch.testing.assert_close(together.letters[row, :steps], alone[:steps])
+
+
+@pytest.mark.parametrize("phone_layer", [None, 2])
+def test_other_units_need_a_layer_above_the_phones(phone_layer):
+    config = BiLSTMConfig(layers=2, hidden=5, phone_layer=phone_layer, hidden_above=3)
+    with pytest.raises(ConfigError, match="hidden_above is set") as caught:
+        BiLSTM(config, MELS, VOCAB, PHONES)
+    assert "phone_layer" in caught.value.hint
 
 
 @pytest.mark.parametrize("phone_layer", [None, 2])

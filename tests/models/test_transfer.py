@@ -30,10 +30,10 @@ def test_phones_that_the_new_network_lacks_are_left_out():
     warm_start(plain, make(WITH_PHONES).state_dict())
 
 
-def test_other_layers_are_refused():
-    wider = make(PLAIN.model_copy(update={"hidden": 6}))
+def test_fewer_units_are_refused():
+    narrower = make(PLAIN.model_copy(update={"hidden": 4}))
     with pytest.raises(RuntimeError, match="size mismatch"):
-        warm_start(wider, make(PLAIN).state_dict())
+        warm_start(narrower, make(PLAIN).state_dict())
 
 
 def test_layers_on_top_of_those_given_stay_random():

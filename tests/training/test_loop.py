@@ -257,9 +257,9 @@ def test_a_model_that_does_not_fit_is_named_before_any_decoding(tmp_path, monkey
     init = train(tiny_config(tmp_path, epochs=1), tmp_path / "first", CPU, Silent())
     monkeypatch.setattr(loop, "load_corpus", lambda *_: pytest.fail("decoded"))
     config = tiny_config(tmp_path).model_copy(update={"init": init})
-    wider = config.model_copy(update={"model": config.model.model_copy(update={"hidden": 8})})
+    narrower = config.model_copy(update={"model": config.model.model_copy(update={"hidden": 8})})
     with pytest.raises(TrainingError, match="other sizes"):
-        train(wider, tmp_path / "second", CPU, Silent())
+        train(narrower, tmp_path / "second", CPU, Silent())
 
 
 def test_a_directory_that_holds_a_run_is_refused_without_resume(tmp_path):
@@ -291,15 +291,15 @@ def test_a_run_cannot_resume_from_nothing(tmp_path):
 def test_the_state_of_another_network_is_refused_in_one_line(tmp_path):
     config = tiny_config(tmp_path, epochs=1)
     train(config, tmp_path / "run", CPU, Silent())
-    wider = config.model_copy(update={"model": config.model.model_copy(update={"hidden": 8})})
+    narrower = config.model_copy(update={"model": config.model.model_copy(update={"hidden": 8})})
     written = (tmp_path / "run/config.yaml").read_text()
     with pytest.raises(TrainingError, match=r"model\.hidden 8 instead of 16") as caught:
-        train(wider, tmp_path / "run", CPU, Silent(), resume=True)
+        train(narrower, tmp_path / "run", CPU, Silent(), resume=True)
     assert "\n" not in str(caught.value)
     assert (tmp_path / "run/config.yaml").read_text() == written
     (tmp_path / "run/config.yaml").unlink()
     with pytest.raises(TrainingError, match="not a state of this configuration") as caught:
-        train(wider, tmp_path / "run", CPU, Silent(), resume=True)
+        train(narrower, tmp_path / "run", CPU, Silent(), resume=True)
     assert "\n" not in str(caught.value)
 
 

@@ -32,7 +32,7 @@ def test_each_gate_is_a_matrix_of_its_own():
     torch.manual_seed(0)
     parameter = nn.Parameter(torch.zeros(8, 6))
     parameter.grad = torch.cat([torch.randn(4, 6), 1e-3 * torch.randn(4, 6)])
-    Muon([parameter], lr=0.1, weight_decay=0.0, gate_rows=4, world=ALONE).step()
+    Muon([parameter], lr=0.1, weight_decay=0.0, gates=2, world=ALONE).step()
     for gate in parameter.detach().split(4):
         # Root mean square 0.2 of the rate, at singular values of one.
         assert float(gate.square().mean().sqrt()) == pytest.approx(0.02, rel=0.25)
@@ -44,7 +44,7 @@ def test_momentum_and_decay_by_hand():
     first, second = torch.randn(4, 6), torch.randn(4, 6)
     start = torch.randn(4, 6)
     parameter = nn.Parameter(start.clone())
-    optimizer = Muon([parameter], lr=0.1, weight_decay=0.3, gate_rows=4, world=ALONE, momentum=0.5)
+    optimizer = Muon([parameter], lr=0.1, weight_decay=0.3, gates=1, world=ALONE, momentum=0.5)
     expected, momentum = start, torch.zeros(4, 6)
     for gradient in (first, second):
         momentum = (momentum + gradient) / 2
