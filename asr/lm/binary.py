@@ -5,6 +5,10 @@ lm/quantize.hh): a header, the sorted hashes of the words, the tables of the qua
 one bit-packed table for each order, and the spellings of the words. N-grams stand in the order of
 their words from the last to the first, so that those with a common end are neighbours.
 
+Where the longer n-grams begin rises from row to row. Rows hold only its lower bits; an array before
+them says where the upper ones change (Raj and Whittaker, "Lossless compression of language model
+structure and word identifiers", 2003; lm/bhiksha.hh). That saves a fifth of a large file.
+
 The quantiser is the one of Federico and Bertoldi, "How many bits are needed to store
 probabilities for phrase-based translation?", 2006: bins with equally many values.
 """
@@ -37,7 +41,8 @@ _FIXED = struct.Struct("<B3xfIB3xI")
 COUNTS_OFFSET = _SANITY.size + _FIXED.size
 """Where in the file the numbers of n-grams stand, 8 bytes for each order."""
 
-_TRIE, _QUANT_TRIE = 2, 3
+_ARRAY_TRIE, _QUANT_ARRAY_TRIE = 4, 5
+_ARRAY_VERSION, _MOST_ARRAY_BITS = 0, 255
 _SEARCH_VERSION = 1
 _QUANTISER_VERSION = 2
 _PROBING_MULTIPLIER = 1.5  # unused by tries, but a reader refuses less than 1
@@ -84,7 +89,7 @@ def write_binary(model: Model, path: Path, prob_bits: int, backoff_bits: int) ->
 def _pack_header(counts: Sequence[int], quantised: bool) -> bytes:
     """What KenLM checks before it maps a file, and the number of n-grams of each order."""
     sanity = _SANITY.pack(MAGIC, 0.0, 1.0, -0.5, 1, 0xFFFFFFFF, 0, 1)
-    model_type = _QUANT_TRIE if quantised else _TRIE
+    model_type = _QUANT_ARRAY_TRIE if quantised else _ARRAY_TRIE
     fixed = _FIXED.pack(len(counts), _PROBING_MULTIPLIER, model_type, True, _SEARCH_VERSION)
     header = sanity + fixed + struct.pack(f"<{len(counts)}Q", *counts)
     return header + bytes(-len(header) % 8)
@@ -188,9 +193,23 @@ def _write_level(
     fields += _exact(level, longest) if tables is None else _quantised(level, longest, tables)
     fields = [(_padded(values), bits) for values, bits in fields]
     if not longest:
-        fields.append((levels[n + 1].start, len(levels[n + 1].word).bit_length()))
+        inline = _write_array(file, levels[n + 1].start)
+        fields.append((levels[n + 1].start, inline))
     # The reader takes 64 bits at a time, also at the very end.
     file.write(_pack_bits(fields) + bytes(8))
+
+
+def _write_array(file: BinaryIO, start: Integers) -> int:
+    """Where ascending numbers' upper bits change; returns how many lower ones are left to rows."""
+    bits = int(start[-1]).bit_length()
+    costs = [((int(start[-1]) >> (bits - n)) * 64 - len(start) * n, n) for n in range(bits + 1)]
+    inline = bits - min(costs)[1]
+    upper = start >> np.uint64(inline)
+    changes = np.searchsorted(upper, np.arange(int(upper[-1]) + 1, dtype=np.uint64))
+    padding = -file.tell() % 8
+    head = struct.pack("<BB", _ARRAY_VERSION, _MOST_ARRAY_BITS).ljust(padding + 8, b"\0")
+    file.write(head + changes.astype("<u8").tobytes() + bytes(7 - padding))
+    return inline
 
 
 def _quantised(level: _Level, longest: bool, tables: tuple[Floats32, Floats32]) -> list[Field]:

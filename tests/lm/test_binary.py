@@ -12,14 +12,14 @@ SENTENCES = [line.split() for line in (FIXTURES / "sentences.txt").read_text().s
 
 
 @pytest.mark.parametrize(
-    ("name", "prob_bits", "backoff_bits"),
-    [("kenlm_trie.lm", 0, 0), ("kenlm_trie_q6_b5.lm", 6, 5)],
+    ("name", "sentences", "order", "bits"),
+    [("kenlm_trie.lm", 40, 3, (0, 0)), ("kenlm_trie_q6_b5.lm", None, 4, (6, 5))],
 )
-def test_files_are_byte_for_byte_those_of_build_binary(tmp_path, name, prob_bits, backoff_bits):
-    # From our ARPA file of the first 40 sentences, order 3, by kenlm, commit 4cb443e:
-    # build_binary [-q 6 -b 5] trie first40.arpa kenlm_trie....lm
-    model, _ = model_of(SENTENCES[:40], 3)
-    write_binary(model, tmp_path / "lm", prob_bits, backoff_bits)
+def test_files_are_byte_for_byte_those_of_build_binary(tmp_path, name, sentences, order, bits):
+    # From our ARPA files of the first sentences, or all, by kenlm, commit 4cb443e:
+    # build_binary -a 255 [-q 6 -b 5] trie ... kenlm_trie....lm
+    model, _ = model_of(SENTENCES[:sentences], order)
+    write_binary(model, tmp_path / "lm", *bits)
     assert (tmp_path / "lm").read_bytes() == (FIXTURES / name).read_bytes()
 
 
