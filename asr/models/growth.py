@@ -21,7 +21,8 @@ def widen(
     What the given network computes stays nearly as it was: its units hear nothing of the new ones,
     and neither do the outputs, until training changes that (as Chen et al. 2016, "Net2Net", begin
     a wider network, but with units that are random instead of copies). Normalisation alone, whose
-    mean and variance are over all units, minds them from the start.
+    mean and variance are over all units, minds them from the start. Two networks that were widened
+    with other random weights have no mean.
 
     Args:
         given: Tensors by name, as `BiLSTM.state_dict` has them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from asr.audio.features import LogMel
@@ -57,9 +58,12 @@ def fresh_model(
     phones: Sequence[str],
     word_pieces: Sequence[str] = (),
 ) -> BiLSTM:
-    """Random weights (torch's global generator)."""
+    """Random weights (torch's global generator); those of `phones.frozen` do not learn."""
     sizes = len(tokenizer), len(phones), len(word_pieces)
-    return build_model(config.model, config.features.n_mels, *sizes)
+    model = build_model(config.model, config.features.n_mels, *sizes)
+    if config.phones.frozen:
+        _freeze(model)
+    return model
 
 
 def first_model(
@@ -80,11 +84,11 @@ def first_model(
     Raises:
         TrainingError: That model has another vocabulary, features, layer of phones or other sizes.
     """
-    model = fresh_model(config, tokenizer, phones, word_pieces)
-    if config.phones.frozen:
-        _freeze(model)
     if init is None:
-        return model
+        return fresh_model(config, tokenizer, phones, word_pieces)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # what `init` lacks is the same in all runs, so that they have a mean
+        model = fresh_model(config, tokenizer, phones, word_pieces)
     start = load_checkpoint(init)
     known = start.word_pieces.vocabulary if start.word_pieces else ()
     changed = bool(known and word_pieces) and known != tuple(word_pieces)

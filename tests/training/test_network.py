@@ -52,6 +52,20 @@ def test_a_phone_output_may_be_added_and_changes_no_letter_at_first(trained, tmp
     assert torch.equal(letters_of(model), letters_of(first_model(further(config, path), tmp_path)))
 
 
+def test_runs_that_widen_the_same_model_have_the_same_first_weights(trained, tmp_path):
+    """Otherwise the mean of two would be one of units that do not correspond."""
+    config, path = trained
+    wide = {"model": config.model.model_copy(update={"hidden": 20})}
+    config = config.model_copy(update={"init": path, **wide})
+    first, second = (first_model(c, tmp_path) for c in (config, further(config, path)))
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
+    narrow = load_checkpoint(path).model.state_dict()["layers.0.forward_cell.weight_hh_l0"]
+    wider = first.state_dict()["layers.0.forward_cell.weight_hh_l0"]
+    units = len(narrow) // 4
+    assert torch.equal(wider[:units, :units], narrow[:units])
+
+
 def test_a_run_that_goes_on_from_another_draws_anew(trained, tmp_path):
     config, path = trained
     config = config.model_copy(update={"init": path})
