@@ -122,7 +122,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
     """
     file = _file_in(path) if path.is_dir() else path
     header, tensors, content_hash = read_weights(
-        file, FORMAT_VERSION, "give a model file or folder, or leave --model out"
+        file, FORMAT_VERSION, "give a model file or folder, or none where the bundled one will do"
     )
     try:
         tokenizer = Tokenizer(header["vocabulary"])

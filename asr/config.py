@@ -29,9 +29,9 @@ Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
 
 
 class Config(BaseModel):
-    """Base of every configuration section: frozen, and no key that it does not know."""
+    """Base of every configuration section: frozen, no key that it does not know, no infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from asr.errors import CheckpointError
+from asr.replacing import replacing
 
 __all__ = ["pack", "quantise_rows", "read_weights", "unpack", "write_weights"]
 
@@ -78,11 +79,9 @@ def write_weights(
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     written = dict(header)
     written["content_hash"] = _content_hash(written, contiguous)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".tmp")
-    # safetensors' save_file makes files that only their owner may read.
-    partial.write_bytes(save(contiguous, metadata={"asr": json.dumps(written, sort_keys=True)}))
-    partial.replace(path)
+    content = save(contiguous, metadata={"asr": json.dumps(written, sort_keys=True)})
+    with replacing(path) as partial:
+        partial.write_bytes(content)  # save_file makes files that only their owner may read
     return str(written["content_hash"])
 
 

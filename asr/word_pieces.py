@@ -15,6 +15,7 @@ from pathlib import Path
 
 from asr.errors import ConfigError, TokenizerError
 from asr.lm.corpus import read_sentences
+from asr.replacing import replacing
 from asr.text import normalise_target
 from asr.tokenizer import ENGLISH, Tokenizer
 
@@ -126,10 +127,8 @@ def build_word_pieces(texts: Sequence[Path], out: Path, size: int, least: int = 
     pieces = learn_word_pieces({word: n for word, n in words.items() if n >= least}, size)
     if len(pieces) <= len(ENGLISH):
         raise ConfigError(f"no word of the letters a to z comes {least} times in the texts")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".tmp")
-    partial.write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    partial.replace(out)
+    with replacing(out) as partial:
+        partial.write_text("\n".join(pieces) + "\n", encoding="utf-8")
     return len(pieces)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asr.errors import AsrError, ConfigError, printable
+from asr.replacing import replacing
 from asr.types import Passage, Segment, Transcript, Word
 
 __all__ = [
@@ -121,13 +122,8 @@ def _reason(error: OSError) -> str:
 
 
 def _replace(path: Path, content: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".tmp")
-    try:
+    with replacing(path) as partial:
         partial.write_text(content, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _write_txt(transcript: Transcript, name: str) -> str:

@@ -65,7 +65,7 @@ class Report:
             damage = f" ({self.num_damaged} damaged packets)" if self.num_damaged else ""
             found = f"no samples{damage}"
         elif counts.num_unusable == counts.num_samples:
-            found = f"no usable samples (all {counts.num_samples} are NaN or infinite)"
+            found = f"no usable samples (all {counts.num_samples} are NaN, infinite or absurd)"
         else:
             return
         raise AudioError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import ManifestError
+from asr.replacing import replacing
 from asr.types import Utterance
 
 __all__ = ["read_manifest", "unique_names", "write_manifest"]
@@ -119,6 +120,8 @@ def _string(key: str, value: Any) -> str:
         raise _LineError(f"{key} is {json.dumps(value)}; it needs a string")
     if not value and key in ("id", "audio_filepath"):
         raise _LineError(f"an empty {key}")
+    if key == "audio_filepath" and "\0" in value:
+        raise _LineError(f"{key} is {json.dumps(value)}; no file has a NUL in its name")
     return value
 
 
@@ -200,11 +203,9 @@ def write_manifest(utterances: Sequence[Utterance], path: Path) -> None:
     """
     folder = Path(os.path.abspath(path.parent))
     lines = [json.dumps(_to_entry(u, folder), ensure_ascii=False) + "\n" for u in utterances]
-    partial = path.with_name(path.name + ".tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes("".join(lines).encode("utf-8"))
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_bytes("".join(lines).encode("utf-8"))
     except OSError as error:
         raise ManifestError(f"{path}: cannot be written: {error.strerror or error}") from error
     except UnicodeEncodeError as error:

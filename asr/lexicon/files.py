@@ -18,6 +18,7 @@ from typing import Any
 
 from asr.allocation import without_collector
 from asr.errors import ConfigError, DecoderError
+from asr.replacing import replacing
 from asr.tokenizer import SEPARATOR, Tokenizer
 
 __all__ = [
@@ -172,12 +173,7 @@ def write_lexicon(pronunciations: Pronunciations, path: Path) -> None:
     elif path.suffix == ".gz":
         content = gzip.compress(content, mtime=0)  # else the time would be in the file
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        try:
+        with replacing(path) as part:
             part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from asr.lm.corpus import Corpus, Progress, read_corpus, read_word_list
 from asr.lm.counts import count_ngrams
 from asr.lm.kneser_ney import Discounts, Model, estimate
 from asr.lm.pruning import prune_by_entropy
+from asr.replacing import replacing
 
 __all__ = ["LmConfig", "LmReport", "build_lm"]
 
@@ -131,19 +130,11 @@ def build_lm(
 
 def _write(model: Model, out: Path, config: LmConfig) -> None:
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
-        os.close(handle)
-        part = Path(name)
-        try:
+        with replacing(out) as part:
             if out.name.endswith((".arpa", ".arpa.gz")):
                 write_arpa(model, part, compress=out.suffix == ".gz")
             else:
                 write_binary(model, part, config.prob_bits, config.backoff_bits)
-            part.chmod(0o644)  # temporary files are made for their owner only
-            part.replace(out)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written: {error.strerror or error}") from error
 

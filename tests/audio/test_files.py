@@ -261,7 +261,7 @@ def test_values_that_are_no_numbers_become_zero_and_are_counted_once():
 def test_a_file_of_nan_alone_is_an_error():
     samples = np.full((1000, 2), np.nan, np.float32)
     error = reading_error(io.BytesIO(wav(samples, subtype="FLOAT")))
-    assert "no usable samples (all 1000 are NaN or infinite)" in str(error)
+    assert "no usable samples (all 1000 are NaN, infinite or absurd)" in str(error)
 
 
 @pytest.mark.parametrize("level", [0.0, 32767.0])

@@ -113,6 +113,7 @@ def test_unicode_line_separators_inside_a_text_do_not_end_the_line(manifest):
         ('{"audio_filepath": "a.wav", "duration": 1e999}', "duration is Infinity"),
         ('{"audio_filepath": "a.wav", "duration": 1' + "0" * 400 + "}", "duration is 1000"),
         ('{"audio_filepath": "a.wav", "offset": 3.5}', "offset is not supported"),
+        (r'{"audio_filepath": "a\u0000b.wav"}', "no file has a NUL in its name"),
         # As Python writes the name of a file in Latin-1.
         (r'{"audio_filepath": "caf\udce9.wav"}', "half a surrogate pair"),
         (r'{"audio_filepath": "a.wav", "room": ["\uD83D"]}', "half a surrogate pair"),
