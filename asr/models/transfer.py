@@ -19,12 +19,15 @@ def warm_start(model: BiLSTM, given: Mapping[str, torch.Tensor]) -> None:
     """Fill `model` with the weights of a network of the same sizes, or of fewer units.
 
     Layers on top that only this one has stay random, and so do an output of phones and one of word
-    pieces; those that only the other one has are left out. See `widen` for a wider one.
+    pieces; those that only the other one has are left out. So does the letters' output where it
+    stands on another layer of another width. See `widen` for a wider network.
 
     Raises:
         RuntimeError: Other sizes than these differ, or it would have to be narrower.
     """
     wanted = model.state_dict()
+    if _depth(given) != _depth(wanted) and _width(given) != _width(wanted):
+        given = {n: t for n, t in given.items() if not n.startswith("output.")}
     given = widen(given, wanted, model.config.cell)
     start = {n: t for n, t in given.items() if n in wanted or not _is_extra(n, wanted)}
     fresh = {n: t for n, t in wanted.items() if _is_extra(n, given)}
@@ -90,4 +93,13 @@ def _is_extra(name: str, others: Mapping[str, torch.Tensor]) -> bool:
     """Whether it is of an added output, or of a layer (or its norm) above all those of others."""
     found = _NUMBERED.match(name)
     on_top = found is not None and not any(other.startswith(found.group()) for other in others)
-    return on_top or name.startswith(("phones.", "word_pieces."))
+    return on_top or name.startswith(("phones.", "word_pieces.", "output."))
+
+
+def _depth(tensors: Mapping[str, torch.Tensor]) -> int:
+    return len({found.group() for name in tensors if (found := _NUMBERED.match(name))})
+
+
+def _width(tensors: Mapping[str, torch.Tensor]) -> int:
+    """Of what the letters' output reads."""
+    return tensors["output.weight"].shape[1]

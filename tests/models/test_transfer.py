@@ -65,6 +65,21 @@ def test_layers_that_spell_begin_anew_above_another_networks_phones():
         assert torch.equal(tensor, expected), name
 
 
+def test_letters_of_another_layer_of_another_width_begin_anew():
+    given = make(WITH_PHONES.model_copy(update={"layers": 2}))
+    changes = {"letters_from": "phones", "hidden_above": 3}
+    speller = make(WITH_PHONES.model_copy(update=changes), seed=1)
+    random_top = {n: t.clone() for n, t in speller.state_dict().items()}
+    warm_start(speller, given.state_dict())
+    for name, tensor in speller.state_dict().items():
+        on_top = name.startswith(("layers.2.", "norms.3.", "output."))
+        expected = random_top[name] if on_top else given.state_dict()[name]
+        assert torch.equal(tensor, expected), name
+    back = make(WITH_PHONES.model_copy(update={"layers": 2}), seed=2)
+    warm_start(back, speller.state_dict())
+    assert torch.equal(back.phones.output.weight, given.phones.output.weight)
+
+
 def copies_of(model):
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
