@@ -240,10 +240,10 @@ def test_a_transcript_that_cannot_be_written_does_not_stop_the_others(asr, model
     result = asr("transcribe", *sounds, "--model", model, "-o", out)
     assert result.code == 1
     errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 2
+    assert len(errors) == 1
     assert "b.txt: cannot be written" in errors[0]
-    assert long in errors[1]
-    assert sorted(path.name for path in out.iterdir() if path.is_file()) == ["a.txt", "c.txt"]
+    written = sorted(path.name for path in out.iterdir() if path.is_file())
+    assert written == ["a.txt", "c.txt", f"{long}.txt"]
 
 
 def test_listening_to_a_file_writes_final_text(asr, model, sound):
