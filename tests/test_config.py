@@ -167,6 +167,13 @@ def test_an_override_that_is_not_yaml_is_refused(run):
     assert "not a YAML value" in str(error_of(run, "seed: 1", "model.name=[1"))
 
 
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "1.0e+400"])
+def test_a_number_that_is_not_finite_is_refused(run, value):
+    error = error_of(run, "seed: 1", f"augment.speed={value}")
+    assert "augment.speed" in str(error)
+    assert "finite" in str(error)
+
+
 def test_an_empty_file_is_an_empty_mapping(tmp_path):
     (tmp_path / "a.yaml").write_text("# nothing\n")
     assert read_yaml(tmp_path / "a.yaml") == {}

@@ -19,8 +19,8 @@ def warm_start(model: BiLSTM, given: Mapping[str, torch.Tensor]) -> None:
     """Fill `model` with the weights of a network of the same sizes, or of fewer units.
 
     Layers on top that only this one has stay random, and so do an output of phones and one of word
-    pieces; those that only the other one has are left out. So does the letters' output where it
-    stands on another layer of another width. See `widen` for a wider network.
+    pieces; those that only the other one has are left out. The letters' output stays random,
+    too, where it stands on another layer of another width. See `widen` for a wider network.
 
     Raises:
         RuntimeError: Other sizes than these differ, or it would have to be narrower.
